@@ -2,8 +2,7 @@
 
 use crate::{
     certificates::{
-        Again, AuthorityKeeping, CertificateKeeper, CertificateSecret, Known, LOOK_INTERVAL, RETRY_INTERVAL, follow,
-        is_overtaken, is_recent,
+        Again, AuthorityKeeping, AuthorityTeller, CertificateKeeper, CertificateSecret, Known, ToldObject, look_after,
     },
     connection::Cause,
     controller::{Knowledge, Leadership},
@@ -12,7 +11,6 @@ use crate::{
     installation::{API_SECRET, API_SERVICE, AUTHORITY_CONFIG_MAP, NAME},
     server::certificate::{Certificate, CertificateHolder},
 };
-use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, Client,
@@ -21,8 +19,8 @@ use kube::{
 };
 use rustls::ServerConfig;
 use serde_json::json;
-use std::{collections::BTreeMap, pin::pin, sync::Arc};
-use tokio::{sync::watch, time};
+use std::{collections::BTreeMap, sync::Arc};
+use tokio::sync::watch;
 
 /// Where the authorities' certificates (PEM) are in the ConfigMap, as in a Secret of type `kubernetes.io/tls`.
 const KEY: &str = "ca.crt";
@@ -50,12 +48,10 @@ fn kept(namespace: &str) -> CertificateSecret {
 /// Keeps both.
 pub struct OwnCertificate {
     secret: CertificateKeeper,
-    config_maps: Api<ConfigMap>,
-    /// The same, behind the fence of whoever writes.
+    /// Behind the fence of whoever writes.
     writable: Api<ConfigMap>,
     leadership: Leadership,
-    told: Known<ConfigMap>,
-    written: Option<time::Instant>,
+    told: ToldObject<ConfigMap>,
     served: Option<Certificate>,
     certificates: watch::Sender<Option<Arc<ServerConfig>>>,
     knowledge: Knowledge,
@@ -71,11 +67,9 @@ impl OwnCertificate {
     ) -> Self {
         Self {
             secret: CertificateKeeper::new(client.clone(), kept(namespace), knowledge.clone()),
-            config_maps: Api::namespaced(client, namespace),
+            told: ToldObject::new(Api::namespaced(client, namespace), AUTHORITY_CONFIG_MAP),
             writable: Api::namespaced(knowledge.writer(), namespace),
             leadership: knowledge.leadership(),
-            told: Known::Nothing,
-            written: None,
             served: None,
             certificates,
             knowledge: knowledge.clone(),
@@ -83,41 +77,12 @@ impl OwnCertificate {
     }
 
     /// Keeps both for ever, while this operator works on the cluster or stands by.
-    pub async fn run(mut self) {
-        let mut leadership = self.leadership.clone();
-        let what = format!("the ConfigMap {AUTHORITY_CONFIG_MAP}");
-        let mut secrets = pin!(self.secret.follow());
-        let mut config_maps = pin!(follow(self.config_maps.clone(), AUTHORITY_CONFIG_MAP));
-        let mut wait = LOOK_INTERVAL;
-        loop {
-            leadership.takes_part().await;
-            tokio::select! {
-                Some(told) = secrets.next() => self.secret.see(told),
-                Some(told) = config_maps.next() => {
-                    let is_refused = told.as_ref().is_err_and(is_forbidden);
-                    match self.secret.heard(&what, told) {
-                        Some(seen) => {
-                            self.told.see(seen);
-                            self.knowledge.learn_authority(authority(&self.told));
-                        }
-                        // Who may not see whether there is one keeps no summary waiting for it.
-                        None if is_refused && matches!(self.told, Known::Nothing) => {
-                            self.knowledge.learn_authority(ApiAuthority::Absent);
-                        }
-                        None => {}
-                    }
-                }
-                () = leadership.changed() => {}
-                () = time::sleep(wait) => {}
-            }
-            if leadership.part().is_none() {
-                continue;
-            }
-            wait = if self.step().await.is_ok() { LOOK_INTERVAL } else { RETRY_INTERVAL };
-        }
+    pub async fn run(self) {
+        let leadership = self.leadership.clone();
+        look_after(self, leadership).await;
     }
 
-    async fn step(&mut self) -> Result<(), Again> {
+    async fn keep(&mut self) -> Result<(), Again> {
         let Some(certificate) = self.secret.certificate().await? else { return Ok(()) };
         // Whoever trusts the authority already is not kept waiting for the others.
         let published = self.publish(&certificate).await;
@@ -139,7 +104,7 @@ impl OwnCertificate {
 
     /// Tells everyone whom to trust.
     async fn publish(&mut self, certificate: &Certificate) -> Result<(), Again> {
-        let Known::Seen(present) = &self.told else { return Ok(()) };
+        let Known::Seen(present) = &self.told.seen else { return Ok(()) };
         if !self.leadership.leads() {
             return Ok(());
         }
@@ -156,7 +121,7 @@ impl OwnCertificate {
                 );
                 return Ok(());
             }
-            _ if is_recent(self.written) => return Err(Again),
+            _ if self.told.is_fresh() => return Err(Again),
             Some(_) => {
                 let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
                 let patch = Patch::Merge(json!({"data": {KEY: authorities}}));
@@ -167,22 +132,37 @@ impl OwnCertificate {
                 self.writable.create(&params, &config_map(authorities)).await
             }
         };
-        match written {
-            Ok(written) => {
-                tracing::info!(config_map = AUTHORITY_CONFIG_MAP, "the authority of the API's certificate is told");
-                self.told = Known::Seen(Some(written));
-                self.knowledge.learn_authority(authority(&self.told));
-                self.written = Some(time::Instant::now());
-                Ok(())
-            }
-            Err(error) => {
-                if !is_overtaken(&error) {
-                    let what = format!("the ConfigMap {AUTHORITY_CONFIG_MAP} cannot be written");
-                    self.secret.say(&what, &Cause::of(&error));
-                }
-                Err(Again)
-            }
+        self.told.write(written, &mut self.secret)?;
+        self.knowledge.learn_authority(authority(&self.told.seen));
+        tracing::info!(config_map = AUTHORITY_CONFIG_MAP, "the authority of the API's certificate is told");
+        Ok(())
+    }
+}
+
+impl AuthorityTeller for OwnCertificate {
+    type Object = ConfigMap;
+
+    fn secret(&mut self) -> &mut CertificateKeeper {
+        &mut self.secret
+    }
+
+    fn told(&self) -> &ToldObject<ConfigMap> {
+        &self.told
+    }
+
+    fn see(&mut self, told: Result<Option<ConfigMap>, watcher::Error>) {
+        let is_refused = told.as_ref().err().map(is_forbidden);
+        self.told.see(told, &self.secret);
+        match (authority(&self.told.seen), is_refused) {
+            (seen, None) => self.knowledge.learn_authority(seen),
+            // Who may not see whether there is one keeps no summary waiting for it.
+            (ApiAuthority::Untold, Some(true)) => self.knowledge.learn_authority(ApiAuthority::Absent),
+            (_, Some(_)) => {}
         }
+    }
+
+    async fn step(&mut self) -> Result<(), Again> {
+        self.keep().await
     }
 }
 

@@ -10,17 +10,15 @@ use super::{
     registration::{self, RegistrationPlan, TIMEOUT_SECONDS},
 };
 use crate::{
-    certificates::{Again, CertificateKeeper, Known, LOOK_INTERVAL, RETRY_INTERVAL, follow, is_overtaken, is_recent},
-    connection::Cause,
+    certificates::{Again, AuthorityTeller, CertificateKeeper, Known, ToldObject, look_after},
     controller::{Knowledge, Leadership, clock},
     evaluation::object::MANAGER,
     server::certificate::Certificate,
 };
-use futures::StreamExt;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
-use kube::{Api, Client, api::PostParams};
+use kube::{Api, Client, api::PostParams, runtime::watcher};
 use rustls::ServerConfig;
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, time};
 
 /// How long the API server may take to hear of new authorities: as long as a review may take.
@@ -29,13 +27,11 @@ const HEARSAY: Duration = Duration::from_secs(TIMEOUT_SECONDS.unsigned_abs() as 
 /// Keeps both.
 pub struct Keeper {
     secret: CertificateKeeper,
-    registrations: Api<ValidatingWebhookConfiguration>,
-    /// The same, behind the fence of whoever writes.
+    /// Behind the fence of whoever writes.
     writable_registrations: Api<ValidatingWebhookConfiguration>,
     leadership: Leadership,
     options: Options,
-    registration: Known<ValidatingWebhookConfiguration>,
-    registered: Option<time::Instant>,
+    registration: ToldObject<ValidatingWebhookConfiguration>,
     served: Option<Certificate>,
     passes: Passes,
     certificates: watch::Sender<Option<Arc<ServerConfig>>>,
@@ -53,12 +49,10 @@ impl Keeper {
     ) -> Self {
         Self {
             secret: CertificateKeeper::new(client.clone(), options.certificate(), knowledge.clone()),
-            registrations: Api::all(client),
+            registration: ToldObject::new(Api::all(client), &options.configuration),
             writable_registrations: Api::all(knowledge.writer()),
             leadership: knowledge.leadership(),
             options,
-            registration: Known::Nothing,
-            registered: None,
             served: None,
             passes,
             certificates,
@@ -67,32 +61,12 @@ impl Keeper {
     }
 
     /// Keeps both for ever, while this operator works on the cluster or stands by.
-    pub async fn run(mut self) {
-        let mut leadership = self.leadership.clone();
-        let configuration = format!("the ValidatingWebhookConfiguration {}", self.options.configuration);
-        let mut secrets = pin!(self.secret.follow());
-        let mut registrations = pin!(follow(self.registrations.clone(), &self.options.configuration));
-        let mut wait = LOOK_INTERVAL;
-        loop {
-            leadership.takes_part().await;
-            tokio::select! {
-                Some(told) = secrets.next() => self.secret.see(told),
-                Some(told) = registrations.next() => {
-                    if let Some(seen) = self.secret.heard(&configuration, told) {
-                        self.registration.see(seen);
-                    }
-                }
-                () = leadership.changed() => {}
-                () = time::sleep(wait) => {}
-            }
-            if leadership.part().is_none() {
-                continue;
-            }
-            wait = if self.step().await.is_ok() { LOOK_INTERVAL } else { RETRY_INTERVAL };
-        }
+    pub async fn run(self) {
+        let leadership = self.leadership.clone();
+        look_after(self, leadership).await;
     }
 
-    async fn step(&mut self) -> Result<(), Again> {
+    async fn keep(&mut self) -> Result<(), Again> {
         let Some(certificate) = self.secret.certificate().await? else { return Ok(()) };
         let published = self.publish(&certificate).await;
         if self.served.as_ref() == Some(&certificate) {
@@ -122,7 +96,7 @@ impl Keeper {
     async fn publish(&mut self, certificate: &Certificate) -> Result<(), Again> {
         let pass = Pass::of(certificate);
         self.passes.admit(&pass);
-        let Known::Seen(present) = &self.registration else { return Ok(()) };
+        let Known::Seen(present) = &self.registration.seen else { return Ok(()) };
         if !self.leadership.leads() {
             // Whoever works makes it known, and may go before it has.
             return if registration::trusts(present.as_ref(), &certificate.authorities) { Ok(()) } else { Err(Again) };
@@ -141,27 +115,35 @@ impl Keeper {
                 );
                 return Ok(());
             }
-            RegistrationPlan::Create(_) | RegistrationPlan::Replace(_) if is_recent(self.registered) => {
+            RegistrationPlan::Create(_) | RegistrationPlan::Replace(_) if self.registration.is_fresh() => {
                 return Err(Again);
             }
             RegistrationPlan::Create(made) => self.writable_registrations.create(&params, &made).await,
             RegistrationPlan::Replace(changed) => self.writable_registrations.replace(&name, &params, &changed).await,
         };
-        match written {
-            Ok(written) => {
-                tracing::info!(configuration = name, "the API server knows the webhook's authority");
-                self.registration = Known::Seen(Some(written));
-                self.registered = Some(time::Instant::now());
-                Ok(())
-            }
-            Err(error) => {
-                if !is_overtaken(&error) {
-                    let what = format!("the ValidatingWebhookConfiguration {name} cannot be written");
-                    self.secret.say(&what, &Cause::of(&error));
-                }
-                Err(Again)
-            }
-        }
+        self.registration.write(written, &mut self.secret)?;
+        tracing::info!(configuration = name, "the API server knows the webhook's authority");
+        Ok(())
+    }
+}
+
+impl AuthorityTeller for Keeper {
+    type Object = ValidatingWebhookConfiguration;
+
+    fn secret(&mut self) -> &mut CertificateKeeper {
+        &mut self.secret
+    }
+
+    fn told(&self) -> &ToldObject<ValidatingWebhookConfiguration> {
+        &self.registration
+    }
+
+    fn see(&mut self, told: Result<Option<ValidatingWebhookConfiguration>, watcher::Error>) {
+        self.registration.see(told, &self.secret);
+    }
+
+    async fn step(&mut self) -> Result<(), Again> {
+        self.keep().await
     }
 }
 

@@ -48,7 +48,7 @@ impl Server {
         keeper.leadership = Leadership::watching(leadership);
         keeper.secret = keeper.secret.writing(client.clone(), keeper.leadership.clone());
         keeper.writable_registrations = Api::all(client);
-        keeper.registration = Known::Seen(None);
+        keeper.registration.seen = Known::Seen(None);
         keeper.served = Some(before);
         (server, keeper)
     }
@@ -143,13 +143,13 @@ async fn who_stands_by_serves_with_another_certificate_only_once_the_api_server_
     let (before, after): (ValidatingWebhookConfiguration, _) =
         (register(b"others"), register(&certificate.authorities));
     keeper.secret.see(Ok(Some(secret)));
-    keeper.registration = Known::Seen(Some(before));
+    keeper.registration.seen = Known::Seen(Some(before));
     for _ in 0..3 {
-        assert!(keeper.step().await.is_err());
+        assert!(keeper.keep().await.is_err());
         assert!(server.certificates.borrow().is_none());
     }
-    keeper.registration = Known::Seen(Some(after));
-    assert!(keeper.step().await.is_ok());
+    keeper.registration.seen = Known::Seen(Some(after));
+    assert!(keeper.keep().await.is_ok());
     assert!(server.certificates.borrow().is_some());
     assert_eq!(server.written(), Vec::<String>::new());
 }

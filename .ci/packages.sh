@@ -5,7 +5,7 @@
 set -euo pipefail
 
 # Each program, and the package of Debian and Ubuntu that has it.
-programs=(promtool:prometheus prometheus:prometheus buildah:buildah lua5.1:lua5.1 jq:jq postgres:postgresql curl:curl)
+programs=(promtool:prometheus prometheus:prometheus buildah:buildah lua5.1:lua5.1 jq:jq postgres:postgresql curl:curl nginx:nginx)
 
 # Where Debian keeps programs for root, which the PATH of others may lack, and those of PostgreSQL's server.
 PATH=$PATH:/usr/sbin:/sbin$(printf ':%s' /usr/lib/postgresql/*/bin)
@@ -30,7 +30,7 @@ if [ "${1:-}" != --install ] || [ "$(id -u)" != 0 ]; then
   exit 1
 fi
 
-# The packages of Prometheus and PostgreSQL have services, which nobody here wants: neither now nor when the machine starts again.
+# The packages of Prometheus, PostgreSQL and nginx have services, which nobody here wants: neither now nor when the machine starts again.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
   trap 'rm -f "$policy"' EXIT
@@ -49,7 +49,7 @@ log=$(mktemp)
   exit 1
 }
 rm "$log"
-for service in prometheus postgresql; do
+for service in prometheus postgresql nginx; do
   if [[ " ${packages[*]} " == *" $service "* ]]; then
     update-rc.d "$service" disable >/dev/null 2>&1 || true
   fi

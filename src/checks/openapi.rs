@@ -123,6 +123,15 @@ impl IntoResponses for ListProblems {
     }
 }
 
+/// Why no check is answered, but for what has another form too.
+pub struct CheckProblems;
+
+impl IntoResponses for CheckProblems {
+    fn responses() -> Responses {
+        problems(&[400, 401, 404, 503])
+    }
+}
+
 /// Why a use is not told.
 pub struct UseProblems;
 

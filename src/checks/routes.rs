@@ -5,9 +5,9 @@ use super::{
     asked_by::{AskedBy, Doorkeeper},
     desk::{CheckDesk, Wanted},
     events, ofrep,
-    openapi::{CheckApi, InOrganization, ListProblems, OfEntitlement},
+    openapi::{CheckApi, CheckProblems, InOrganization, ListProblems, OfEntitlement},
     operations::{ApiOperations, counted},
-    problem::CheckProblem,
+    problem::{CheckProblem, ProblemDetails},
     stated::{Addressed, read_moment},
     uses,
 };
@@ -21,6 +21,7 @@ use axum::{
     middleware::from_fn_with_state,
     response::IntoResponse,
 };
+use http::StatusCode;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -76,6 +77,9 @@ struct CheckParameters {
     /// Whether a no tells the add-ons and plans that would help.
     #[serde(default)]
     options: bool,
+    /// Whether a no has the status 403, for proxies that let a request pass by the status alone.
+    #[serde(default)]
+    status: bool,
 }
 
 /// What an organization holds
@@ -100,14 +104,23 @@ async fn entitlements(
 
 /// May so much more of it be used?
 ///
-/// A no is an answer too: its status is 200, and `allowed` is false. Nothing is counted.
+/// A no is an answer too: its status is 200, and `allowed` is false; with `status=true` it is 403. Nothing is counted.
 #[utoipa::path(
     get,
     path = "/v1/organizations/{organization}/entitlements/{entitlement}",
     operation_id = "checkEntitlement",
     tag = "Checks",
     params(InOrganization, OfEntitlement, CheckParameters),
-    responses((status = 200, description = "The answer: yes or no, and why.", body = CheckAnswer), ListProblems),
+    responses(
+        (status = 200, description = "The answer: yes or no, and why.", body = CheckAnswer),
+        (
+            status = 403,
+            description = "You may not, whether there is such an organization or not: a problem. Or, with `status=true`, the answer is \
+                no.",
+            content((CheckAnswer = "application/json"), (ProblemDetails = "application/problem+json")),
+        ),
+        CheckProblems,
+    ),
 )]
 async fn entitlement(
     State(surroundings): State<Arc<CheckSurroundings>>,
@@ -117,7 +130,10 @@ async fn entitlement(
 ) -> Result<impl IntoResponse, CheckProblem> {
     surroundings.doorkeeper.admit(&asked_by, &organization, CheckVerb::Check).await?;
     let Query(parameters) = parameters.map_err(|rejection| {
-        CheckProblem::Invalid(format!("{}: there is amount, channel, at, and options=true", rejection.body_text()))
+        CheckProblem::Invalid(format!(
+            "{}: there is amount, channel, at, options=true, and status=true",
+            rejection.body_text()
+        ))
     })?;
     let wanted = Wanted {
         entitlement,
@@ -126,7 +142,10 @@ async fn entitlement(
         at: parameters.at.as_deref().map(|at| read_moment("at", at)).transpose()?,
         with_options: parameters.options,
     };
-    surroundings.desk.check(&organization, &wanted).await.map(Json)
+    let answer = surroundings.desk.check(&organization, &wanted).await?;
+    let is_refused = parameters.status && !answer.allowed;
+    let status = if is_refused { StatusCode::FORBIDDEN } else { StatusCode::OK };
+    Ok((status, Json(answer)))
 }
 
 /// An amount that is asked for: more than nothing.

@@ -53,6 +53,17 @@ async fn who_may_ask_is_told_what_is_held_and_left() {
     };
     assert_eq!(allowed("6"), (json!(true), json!("Allowed")));
     assert_eq!(allowed("6.5"), (json!(false), json!("Exhausted")));
+    // Whoever goes by the status alone gets the same.
+    for (asked, expected) in
+        [("amount=6&status=true", 200), ("amount=6.5&status=true", 403), ("amount=6.5&status=false", 200)]
+    {
+        let (status, answer) = tenant.gets(&format!("{one}?{asked}"));
+        assert_eq!(
+            (status, answer["allowed"] == true),
+            (expected, asked.starts_with("amount=6&")),
+            "{asked}: {answer}"
+        );
+    }
     let (status, list) = tenant.gets(&all);
     assert_eq!((status, &list["entitlements"][&name]["usage"]["remaining"]), (200, &json!("6")), "{list}");
 
@@ -86,7 +97,7 @@ async fn who_may_ask_is_told_what_is_held_and_left() {
     for (query, said) in [
         ("amount=0", "amount: write a number above 0, such as 1 or 0.25"),
         ("at=yesterday", "at: "),
-        ("much=1", "there is amount, channel, at, and options=true"),
+        ("much=1", "there is amount, channel, at, options=true, and status=true"),
     ] {
         let (status, body) = tenant.gets(&format!("{one}?{query}"));
         assert_eq!(status, 400, "{body}");

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use std::{
     fs,
     io::{BufRead, BufReader},
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -237,5 +238,68 @@ async fn sdks_are_told_flags_and_tell_usage() {
     for workload in [&service, &tenant] {
         let (status, answer) = workload.curl(&one, &[]);
         assert_eq!((status, &answer["allowed"], &answer["usage"]["used"]), (200, &json!(false), &json!("10")));
+    }
+}
+
+/// The fenced blocks of docs/checks.md in a language.
+fn blocks(language: &str) -> Vec<String> {
+    let page = fs::read_to_string(Path::new(ROOT).join("docs/checks.md")).unwrap();
+    let fence = format!("```{language}\n");
+    page.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+impl Workload {
+    /// What a block of the page prints, with names and places of the test.
+    fn prints(&self, block: &str, file: &str, names: &[(&str, &str)]) -> String {
+        let here = self.folder.path().display().to_string();
+        let all = [&[("/var/run/entitlements", here.as_str())], names].concat();
+        let text = all.iter().fold(block.to_owned(), |text, (from, to)| text.replace(from, to));
+        fs::write(self.file(file), text).unwrap();
+        let _ = symlink(Path::new(ROOT).join("target/clients/node/node_modules"), self.file("node_modules"));
+        printed(&mut self.interpreter(&self.file(file)))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_page_shows_of_sdks_and_manifests_works() {
+    let desk = Desk::start().await;
+    let operator = desk.operator_with(&SECURE_API);
+    let port = operator.api().port();
+    desk.sell().await;
+    offer_features(&desk).await;
+    let name = desk.cluster.name.clone();
+    let service = service(&desk, port).await;
+    let tenant = Workload::of(&desk, port, (&name, "default"));
+    let one = format!("/v1/organizations/{name}/entitlements/{name}");
+    service.until(&one, |status, body| status == 200 && body["usage"]["state"] == "Ok");
+    tenant.until(&format!("{one}-video"), |status, body| status == 200 && body["allowed"] == true);
+
+    let (python, node) = (blocks("python"), blocks("js"));
+    assert_eq!((python.len(), node.len()), (1, 2));
+    let video = format!("{name}-video");
+    let names = [("4k-streaming", video.as_str()), ("support-cases", &name)];
+    let told = tenant.prints(&python[0], "flags.py", &names);
+    assert_eq!(told, "True\n10\nTrue\n{'delivery': {'region': 'eu', 'streams': 4}}\n");
+    let told = tenant.prints(&node[1], "flags.mjs", &names);
+    assert_eq!(told, "true\n10\ntrue\n{ delivery: { region: 'eu', streams: 4 } }\n");
+    let names = [("support-hours", name.as_str()), ("\"acme\"", &format!("\"{name}\""))];
+    let told = eventually(DEADLINE, "an event is counted", || {
+        let told = service.prints(&node[0], "event.mjs", &names);
+        if told.starts_with("503") { Err(told) } else { Ok(told) }
+    });
+    assert!(told.starts_with("200 ") && told.contains("status: 200"), "{told}");
+    assert_eq!(service.curl(&one, &[]).1["usage"]["used"], "0.25");
+
+    // The manifests of the page, and of the gateway, are understood.
+    for namespace in ["acme-prod", "shop"] {
+        desk.stage.kubectl(&["create", "namespace", namespace]);
+    }
+    let deployment = blocks("yaml").into_iter().find(|block| block.contains("kind: Deployment")).unwrap();
+    fs::write(tenant.file("deployment.yaml"), deployment).unwrap();
+    let gateway = Path::new(ROOT).join("examples/checks/nginx/gateway.yaml");
+    for (manifest, made) in [(tenant.file("deployment.yaml"), 1), (gateway, 3)] {
+        let manifest = manifest.to_str().unwrap();
+        let said = desk.stage.kubectl(&["apply", "--dry-run=server", "--validate=strict", "--filename", manifest]);
+        assert_eq!(said.lines().filter(|line| line.ends_with("created (server dry run)")).count(), made, "{said}");
     }
 }

@@ -60,6 +60,7 @@ mod facets;
 mod fair_shares;
 mod foreign_status;
 mod forged;
+mod gateways;
 mod gitops;
 mod grant;
 mod histories;

@@ -8,13 +8,17 @@ use crate::{
     usage::support::Desk,
     wait::eventually,
     webhook::{applied, get},
-    webhook_certificate::{secured, served},
+    webhook_certificate::{secret, secured, served},
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::{Value, json};
 use std::{
+    fs,
     io::{Read, Write},
     net::SocketAddr,
+    os::unix::fs::symlink,
+    path::Path,
+    slice::from_ref,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -258,4 +262,35 @@ fn replicas_serve_with_one_certificate_whose_authority_is_told_once() {
         get(&stage, &SECRET)["metadata"]["annotations"]["entitlements.dev/api-hosts"].as_str().unwrap(),
         format!("{SERVICE},{SERVICE}.cluster.local,localhost")
     );
+}
+
+/// Puts a certificate for 127.0.0.1 where `current` leads, as the kubelet does with a Secret that is mounted: all files at once. Its
+/// authority.
+fn mount(folder: &Path, name: &str) -> CertificateDer<'static> {
+    let (secret, authority) = secret(90);
+    fs::create_dir(folder.join(name)).unwrap();
+    for file in ["tls.crt", "tls.key"] {
+        fs::write(folder.join(name).join(file), secret["stringData"][file].as_str().unwrap()).unwrap();
+    }
+    symlink(name, folder.join("next")).unwrap();
+    fs::rename(folder.join("next"), folder.join("current")).unwrap();
+    authority.into()
+}
+
+#[test]
+fn who_is_given_a_certificate_serves_with_it_and_with_the_next_and_makes_none() {
+    let stage = Stage::start();
+    let folder = tempfile::tempdir().unwrap();
+    let first = mount(folder.path(), "first");
+    let given = format!("--api-certificate={}", folder.path().join("current").display());
+    let operator = stage.operator(&["--api-address=127.0.0.1:0", &given]);
+    let port = operator.api().port();
+    eventually(DEADLINE, "it serves with what it is given", || served(port, "127.0.0.1", from_ref(&first)).map(drop));
+    let second = mount(folder.path(), "second");
+    eventually(DEADLINE, "it serves with the next", || served(port, "127.0.0.1", from_ref(&second)).map(drop));
+    served(port, "127.0.0.1", &[first]).unwrap_err();
+    for place in [AUTHORITY, SECRET] {
+        let there = stage.kubectl(&[&["get"], &place[..], &["--ignore-not-found", "--output=name"]].concat());
+        assert_eq!(there, "");
+    }
 }

@@ -60,7 +60,7 @@ fn bundle(registration: &Value) -> Vec<u8> {
 }
 
 /// The Secret with a certificate that is valid for so many days, as though the operator had made it.
-fn secret(days: u64) -> (Value, Vec<u8>) {
+pub fn secret(days: u64) -> (Value, Vec<u8>) {
     let now = SystemTime::now();
     let params = |hosts: Vec<String>| {
         let mut params = CertificateParams::new(hosts).unwrap();

@@ -247,7 +247,10 @@ async fn a_fresh_object_says_that_nobody_has_seen_it() {
     assert_eq!(made["status"], json!({"observedGeneration": -1}));
     assert_eq!(made["spec"]["timeZone"], "UTC");
     assert_eq!(made["spec"]["assignableFrom"], json!(["entitlements"]));
-    assert_eq!(made["spec"]["summary"], json!({"name": "entitlements", "sources": false, "flags": "Held"}));
+    assert_eq!(
+        made["spec"]["summary"],
+        json!({"name": "entitlements", "sources": false, "flags": "Held", "ca": false})
+    );
     cluster.apply(FEATURE).await;
     let made = cluster.get("EntitlementDefinition", "", "$").await.unwrap();
     assert_eq!(made["status"]["observedGeneration"], -1);

@@ -5,7 +5,7 @@
 set -euo pipefail
 
 # Each program, and the package of Debian and Ubuntu that has it.
-programs=(promtool:prometheus prometheus:prometheus buildah:buildah lua5.1:lua5.1 jq:jq postgres:postgresql curl:curl nginx:nginx)
+programs=(promtool:prometheus prometheus:prometheus buildah:buildah lua5.1:lua5.1 jq:jq postgres:postgresql curl:curl nginx:nginx python3:python3-venv node:nodejs npm:npm)
 
 # Where Debian keeps programs for root, which the PATH of others may lack, and those of PostgreSQL's server.
 PATH=$PATH:/usr/sbin:/sbin$(printf ':%s' /usr/lib/postgresql/*/bin)

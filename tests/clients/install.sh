@@ -15,6 +15,16 @@ if [ "$(cat "$target/installed" 2>/dev/null)" = "$source" ]; then
 fi
 rm -rf "$target/python" "$target/node" "$target/installed"
 
+major=$(node --version 2>/dev/null | sed -n 's/^v\([0-9]*\).*/\1/p')
+if [ "${major:-0}" -lt 20 ] || ! command -v npm >/dev/null; then
+	echo "clients: node 20 or later is needed, with npm; there is ${major:-none}" >&2
+	exit 1
+fi
+if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+	echo "clients: python3 with venv is needed (Debian: python3-venv)" >&2
+	exit 1
+fi
+
 echo "clients: waiting for pip, which installs tests/clients/requirements.txt ..." >&2
 python3 -m venv "$target/python"
 "$target/python/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$here/requirements.txt"

@@ -6,7 +6,7 @@ use super::{
 };
 use rstest::rstest;
 use serde_json::{Value, json};
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 #[rstest]
 #[case::misspelt("webhook.enable=true", "- at '/webhook': additional properties 'enable' not allowed")]
@@ -89,6 +89,49 @@ fn what_contradicts_itself_is_refused(#[case] values: &str, #[case] said: &str) 
     let output = template(NAMESPACE, &["--set", values]);
     assert_eq!((code(&output), text(&output.stdout)), (1, ""));
     assert!(text(&output.stderr).contains(said), "{}", text(&output.stderr));
+}
+
+/// The operator would not start with a flag given twice, and the other objects would not go by one that is given once.
+#[rstest]
+#[case::one_word("{--store=sqlite:///store.db}", "--store", "store.type")]
+#[case::not_the_first("{--time-zones=/zones,--api-address=0.0.0.0:9}", "--api-address", "api.enabled")]
+#[case::switch("{--read-only}", "--read-only", "readOnly")]
+#[case::folder("{--api-certificate=/a}", "--api-certificate", "api.certificate.secretName")]
+#[case::longer("{--prometheus-url=http://a}", "--prometheus-url", "prometheus.url")]
+fn a_flag_that_a_value_gives_is_no_extra_argument(#[case] given: &str, #[case] flag: &str, #[case] value: &str) {
+    let output = template(NAMESPACE, &["--set", &format!("extraArgs={given}")]);
+    assert_eq!((code(&output), text(&output.stdout)), (1, ""));
+    let said = format!(
+        "extraArgs has {flag}, by which the rest of the release would not go: leave it out, and set the value {value}\n"
+    );
+    assert!(text(&output.stderr).contains(&said), "{}", text(&output.stderr));
+}
+
+#[test]
+fn the_namespace_is_no_extra_argument() {
+    let output = template(NAMESPACE, &["--set", "extraArgs={--namespace=other}"]);
+    let said = "extraArgs has --namespace, which is the release's own: leave it out, and give helm --namespace";
+    assert!(text(&output.stderr).contains(said), "{}", text(&output.stderr));
+}
+
+/// Each flag that the chart gives by a value is refused besides.
+#[test]
+fn each_flag_of_a_value_is_known_to_be_its_own() {
+    let helpers = fs::read_to_string(format!("{CHART}/templates/_helpers.tpl")).unwrap();
+    let checks = fs::read_to_string(format!("{CHART}/templates/checks.yaml")).unwrap();
+    let flags = |text: &str| -> BTreeSet<String> {
+        let parts = text.split("--").skip(1);
+        parts
+            .map(|part| part.split(|letter: char| !letter.is_ascii_lowercase() && letter != '-').next().unwrap())
+            .map(str::to_owned)
+            .collect()
+    };
+    let arguments = helpers.split_once(r#"define "entitlement-operator.args""#).unwrap().1;
+    let given = flags(arguments.split_once("range .Values.extraArgs").unwrap().0);
+    assert!(given.len() > 20, "{given:?}");
+    let refused = flags(&checks);
+    let missing: Vec<_> = given.difference(&refused).collect();
+    assert_eq!(missing, Vec::<&String>::new());
 }
 
 /// Of values that all differ from the defaults.

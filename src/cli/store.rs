@@ -18,6 +18,13 @@ use kube::{
     api::{Patch, PatchParams},
 };
 use serde_json::json;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How long is waited for an operator that starts to compare its store.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long is waited between two looks.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Looks after the store in which the operator keeps metered usage
 #[derive(Debug, Args)]
@@ -78,12 +85,10 @@ impl AdoptArguments {
     async fn adopt(&self) -> Result<Outcome, CommandFailure> {
         let (client, url) = connect(&self.connection.connection()).await?;
         let api: Api<ConfigMap> = Api::namespaced(client, &self.namespace);
-        let object = api.get_opt(STORE_NOTE).await.map_err(|error| self.refused(&error, "get", &url))?;
-        let version = object.as_ref().and_then(|object| object.metadata.resource_version.clone());
-        let note = self.note(object)?;
+        let (version, note) = self.noted(&api, &url).await?;
         let (Some(complaint), Some(adoption)) = (note.complaint(), note.adoption()) else {
             return Err(CommandFailure::Impossible(format!(
-                "there is nothing to adopt: the store {} is the one that it was, with {} commits when that was noted",
+                "there is nothing to adopt: the store {} is the one that it was, with {} commits when that was noted. An operator that has only just started has not compared its store yet: then look again in a minute",
                 harmless(&note.known.id),
                 note.known.commits
             )));
@@ -107,6 +112,21 @@ impl AdoptArguments {
         tell(["Confirmed: the operator goes on with this store, and says StoreReplaced no more within a minute."
             .to_owned()])?;
         Ok(Outcome::Valid)
+    }
+
+    /// The version of the note, and what it says. An operator that starts compares its store once it works: that is waited for a
+    /// little.
+    async fn noted(&self, api: &Api<ConfigMap>, url: &str) -> Result<(Option<String>, StoreNote), CommandFailure> {
+        let started = Instant::now();
+        loop {
+            let object = api.get_opt(STORE_NOTE).await.map_err(|error| self.refused(&error, "get", url))?;
+            let version = object.as_ref().and_then(|object| object.metadata.resource_version.clone());
+            let note = self.note(object)?;
+            if note.found.is_some() || started.elapsed() >= PATIENCE {
+                return Ok((version, note));
+            }
+            sleep(PAUSE).await;
+        }
     }
 
     fn note(&self, object: Option<ConfigMap>) -> Result<StoreNote, CommandFailure> {

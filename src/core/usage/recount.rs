@@ -52,9 +52,14 @@ pub enum RecountRefusal {
         /// The earliest that there may be.
         oldest: Instant,
     },
+    /// Nothing is counted of the definition.
+    #[error(
+        "the definition is not metered, so there is nothing to recount: give it the field usage, with usage.prometheus"
+    )]
+    NotMetered,
     /// Prometheus is not asked for the definition.
     #[error(
-        "the definition does not take its usage from Prometheus (usage.prometheus): correct what was reported instead"
+        "the definition is measured by what is reported (EntitlementUsage objects, and uses by the API), and not by Prometheus: correct the amounts there under the same keys, which counts at once"
     )]
     NotFromPrometheus,
     /// What is Held has no past.
@@ -87,7 +92,10 @@ impl RecountSpan {
     /// # Errors
     /// Why not.
     pub fn check(self, rules: Option<&UsageRules>, now: Instant) -> Result<(), RecountRefusal> {
-        let rules = rules.filter(|rules| rules.prometheus.is_some()).ok_or(RecountRefusal::NotFromPrometheus)?;
+        let rules = rules.ok_or(RecountRefusal::NotMetered)?;
+        if rules.prometheus.is_none() {
+            return Err(RecountRefusal::NotFromPrometheus);
+        }
         if rules.mode == UsageMode::Held {
             return Err(RecountRefusal::Held);
         }
@@ -190,8 +198,9 @@ mod tests {
         let now = parse_instant("2027-07-04T00:00:00Z").unwrap();
         let span = RecountSpan::read("2027-07-01T00:00:00Z 2027-07-02T00:00:00Z").unwrap();
         let said = |rules: Option<&UsageRules>| span.check(rules, now).unwrap_err().to_string();
-        let reported = "the definition does not take its usage from Prometheus (usage.prometheus): correct what was reported instead";
-        assert_eq!(said(None), reported);
+        let unmetered = "the definition is not metered, so there is nothing to recount: give it the field usage, with usage.prometheus";
+        assert_eq!(said(None), unmetered);
+        let reported = "the definition is measured by what is reported (EntitlementUsage objects, and uses by the API), and not by Prometheus: correct the amounts there under the same keys, which counts at once";
         assert_eq!(said(Some(&rules(&json!({"mode": "Consumed"})))), reported);
         let held = rules(&json!({"mode": "Held", "prometheus": {"query": "seats"}}));
         assert!(said(Some(&held)).starts_with("what is Held has its present value alone"));

@@ -121,7 +121,7 @@ async fn refuses_what_makes_no_sense(scraped: &ScrapedDesk, name: &str) {
         ([name, "--from=-1h", "--to=-2h"], 2, "give an earlier --from or a later --to".to_owned()),
         ([name, "--from=-1h", "--to=+1h"], 2, "lies ahead, and what is not over is not counted anew".to_owned()),
         ([name, "--from=2020-01-01", "--to=-1h"], 2, "is too long ago".to_owned()),
-        ([&reported, "--from=-1h", "--to=-1min"], 2, "does not take its usage from Prometheus".to_owned()),
+        ([&reported, "--from=-1h", "--to=-1min"], 2, "is measured by what is reported".to_owned()),
         ([&bad, "--from=-1h", "--to=-1min"], 1, "Prometheus refuses the query".to_owned()),
     ] {
         let (seen, told, failed) = scraped.recount(&arguments);

@@ -82,7 +82,7 @@ $(CARGO_DENY):
 
 .PHONY: build
 build: ## Builds target/release/entitlement-operator.
-	@[ -e $(OPERATOR) ] || echo "Building $(OPERATOR): about 6 minutes on two cores the first time."
+	@[ -e $(OPERATOR) ] || echo "Building $(OPERATOR): about 6 minutes on two idle cores the first time, and twice that beside other work."
 	cargo build --locked --release
 
 .PHONY: image

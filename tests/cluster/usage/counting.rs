@@ -5,6 +5,17 @@ use crate::{audit, harness::DEADLINE};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Instant};
 
+/// What is said of thresholds that were reached.
+async fn thresholds(desk: &Desk) -> Vec<String> {
+    let events = desk.cluster.list("Event", "default").await;
+    let reached = events
+        .iter()
+        .filter(|event| event["reason"] == "ThresholdReached" && event["regarding"]["name"] == *desk.cluster.name);
+    let mut notes: Vec<String> = reached.map(|event| event["note"].as_str().unwrap().to_owned()).collect();
+    notes.sort();
+    notes
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_cases_are_used_up_and_given_back_and_survive_a_kill() {
     let desk = Desk::start().await;
@@ -16,15 +27,7 @@ async fn ten_cases_are_used_up_and_given_back_and_survive_a_kill() {
     desk.report(10).await;
     desk.state("Exhausted", false).await;
     desk.counted(10).await;
-    let thresholds = async || {
-        let events = desk.cluster.list("Event", "default").await;
-        let reached = events
-            .iter()
-            .filter(|event| event["reason"] == "ThresholdReached" && event["regarding"]["name"] == *desk.cluster.name);
-        let mut notes: Vec<String> = reached.map(|event| event["note"].as_str().unwrap().to_owned()).collect();
-        notes.sort();
-        notes
-    };
+    let thresholds = async || thresholds(&desk).await;
     let name = &desk.cluster.name;
     let both = [format!("{name}: 100% of 10 is used"), format!("{name}: 80% of 10 is used")];
     assert_eq!(thresholds().await, both);
@@ -136,4 +139,22 @@ async fn a_state_that_changes_again_and_again_is_written_to_its_organization_eve
     tokio::task::block_in_place(|| operator.stop());
     let _operator = desk.operator();
     changes(written + 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_threshold_below_what_is_used_already_counts_at_once_and_is_said_once() {
+    let desk = Desk::start().await;
+    let _operator = desk.operator();
+    desk.sell().await;
+    desk.report(6).await;
+    desk.counted(6).await;
+    desk.state("Ok", true).await;
+    let half = [format!("{}: 50% of 10 is used", desk.cluster.name)];
+    for (thresholds, state) in [(json!([50]), "Warning"), (json!([70]), "Ok"), (json!([50, 70]), "Warning")] {
+        let patch = json!({"spec": {"usage": {"thresholds": thresholds}}});
+        desk.cluster.merge("EntitlementDefinition", "", "$", patch).await.unwrap();
+        desk.state(state, true).await;
+    }
+    desk.cluster.operator_has_acted().await;
+    assert_eq!(thresholds(&desk).await, half);
 }

@@ -73,3 +73,37 @@ async fn a_store_that_takes_no_write_keeps_no_right_from_anybody() {
     desk.counted(10).await;
     desk.state("Exhausted", false).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_a_newer_version_is_left_alone_and_that_is_said() {
+    let desk = Desk::start().await;
+    let operator = desk.operator();
+    desk.sell().await;
+    desk.report(10).await;
+    desk.state("Exhausted", false).await;
+    tokio::task::block_in_place(|| operator.stop());
+    sqlx::any::install_default_drivers();
+    let address = format!("sqlite://{}", desk.place().join("store.db").display());
+    let mut other = AnyConnection::connect(&address).await.unwrap();
+    other.execute("UPDATE entitlement_store SET schema = schema + 6").await.unwrap();
+
+    let _operator = desk.operator();
+    let said = "the store has the schema 7, and this version of the operator knows 1 at most: run the version that wrote it, or restore a backup from before";
+    let is_it = |seen: &serde_json::Value| {
+        let conditions = seen["status"]["conditions"].as_array();
+        conditions.is_some_and(|all| {
+            all.iter().any(|one| {
+                one["type"] == "Metered"
+                    && one["reason"] == "StoreUnavailable"
+                    && one["message"].as_str().is_some_and(|message| message.contains(said))
+            })
+        })
+    };
+    desk.cluster.until("EntitlementDefinition", "", "$", said, is_it).await;
+    desk.state("Exhausted", false).await;
+    desk.cluster.phase(&desk.cluster.name, "Active").await;
+
+    other.execute("UPDATE entitlement_store SET schema = schema - 6").await.unwrap();
+    desk.cluster.condition("EntitlementDefinition", "$", "Metered", "True", "Metered").await;
+    desk.counted(10).await;
+}

@@ -135,3 +135,26 @@ async fn an_empty_store_in_its_place_is_noticed_counts_on_and_is_adopted() {
     ends(&desk).await;
     assert_eq!(noted(&desk, "is noted", |data| data["store"] != first["store"]).await["store"], found["found"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_deleted_while_the_operator_runs_is_noticed_and_counts_on() {
+    let desk = Desk::start().await;
+    let _operator = desk.operator();
+    desk.sell().await;
+    desk.report(10).await;
+    desk.state("Exhausted", false).await;
+    let first = noted(&desk, "is noted", |data| data["store"].is_string()).await;
+    fs::remove_dir_all(desk.place()).unwrap();
+    fs::create_dir(desk.place()).unwrap();
+
+    complains(&desk).await;
+    desk.counted(10).await;
+    desk.state("Exhausted", false).await;
+    let found = noted(&desk, "says what was found", |data| data["found"].is_string()).await;
+    assert_ne!(found["found"], first["store"]);
+    assert_eq!(found["store"], first["store"], "the right one is noted as it was");
+    desk.report(9).await;
+    desk.counted(9).await;
+    desk.state("Warning", true).await;
+    ends(&desk).await;
+}

@@ -14,7 +14,7 @@ use crate::{
     },
     kill_points::KillPoint,
     store::{
-        CountOutcome, MeterTurn, PersistentStore, RegisterChanges, StoreError,
+        CountOutcome, MeterTurn, PersistentStore, RegisterChanges, StoreError, StoreIdentity,
         meter::{MeterChanges, MeterDifference, MeterId, RegisterWrite},
     },
 };
@@ -126,12 +126,8 @@ async fn work(reader: Arc<MeterReader>, mut receiver: mpsc::Receiver<WaitingUse>
 
 /// Counts uses of some meters in one commit, and answers them.
 async fn count_together(reader: &MeterReader, by_meter: BTreeMap<MeterId, Vec<WaitingUse>>, now: fn() -> Instant) {
-    // What is in memory of another store than the one that is there now is forgotten by that.
-    let opened = async {
-        reader.identity().await?;
-        reader.store().await
-    };
-    let store = match opened.await {
+    let opened = async { Ok((reader.store().await?, reader.known_identity().await?)) };
+    let (store, known) = match opened.await {
         Ok(opened) => opened,
         Err(error) => return say_to_all(by_meter.into_values().flatten(), &error),
     };
@@ -141,7 +137,7 @@ async fn count_together(reader: &MeterReader, by_meter: BTreeMap<MeterId, Vec<Wa
         let place = reader.kept(&meter).lock_owned().await;
         turns.push(UseTurn { meter, place, requests, now, staged: Vec::new(), answers: Vec::new(), failure: None });
     }
-    let outcome = count(&store, &mut turns).await;
+    let outcome = count(reader, &store, known, &mut turns).await;
     if outcome.as_ref().is_err_and(StoreError::may_pass) {
         reader.close().await;
     }
@@ -151,19 +147,25 @@ async fn count_together(reader: &MeterReader, by_meter: BTreeMap<MeterId, Vec<Wa
 }
 
 /// The new versions of all meters; none where nothing was written.
-async fn count(store: &PersistentStore, turns: &mut Vec<UseTurn>) -> Result<Option<Vec<i64>>, StoreError> {
+async fn count(
+    reader: &MeterReader,
+    store: &PersistentStore,
+    mut known: StoreIdentity,
+    turns: &mut Vec<UseTurn>,
+) -> Result<Option<Vec<i64>>, StoreError> {
     for _ in 0..LOADS {
         load(store, turns).await?;
-        match store.count(turns).await? {
+        match store.count(turns, &known).await? {
             CountOutcome::Kept(versions) => return Ok(Some(versions)),
             CountOutcome::Nothing => return Ok(None),
             CountOutcome::Reload(meter) => {
-                for turn in &mut *turns {
-                    turn.unstage();
-                    if turn.meter == meter {
-                        turn.place.held = None;
-                    }
-                }
+                turns.iter_mut().for_each(UseTurn::unstage);
+                turns.iter_mut().filter(|turn| turn.meter == meter).for_each(|turn| turn.place.held = None);
+            }
+            CountOutcome::Replaced => {
+                // What others have in memory of the store before is forgotten by that, too.
+                known = reader.identity().await?;
+                turns.iter_mut().for_each(|turn| turn.forget());
             }
         }
     }
@@ -255,6 +257,12 @@ impl UseTurn {
         if !is_back {
             self.place.held = None;
         }
+    }
+
+    /// Nothing that is known of it counts any more.
+    fn forget(&mut self) {
+        self.staged.clear();
+        self.place.held = None;
     }
 
     /// Answers, once it is known what became of the commit: the new version, or that nothing was written.

@@ -8,6 +8,7 @@ use super::{
     CatchUp, PersistentStore, StoreError,
     change::RegisterChanges,
     connections::settled,
+    identity::{StoreIdentity, count_commit, read_identity},
     meter::{MeterChanges, MeterId},
     reading::changes_since,
     statements::{keep, known, raise_versions},
@@ -40,22 +41,33 @@ pub enum CountOutcome {
     Nothing,
     /// What happened to a meter since the version in memory is not kept any more: it has to be loaded again. Nothing was written.
     Reload(MeterId),
+    /// It is not the store that is known: nothing in memory counts any more. Nothing was written.
+    Replaced,
 }
 
 impl PersistentStore {
     /// Decides and writes all of that in one commit, or nothing. The turns are in the order of their meters, each of another one:
-    /// so two writers never wait for each other in a circle.
+    /// so two writers never wait for each other in a circle. `known` is what the store has said of itself: whether it is still that one is
+    /// asked for together with the commit.
     ///
     /// # Errors
     /// [`StoreError`]; after [`StoreError::Slow`] and [`StoreError::Down`] it may have been written nevertheless.
-    pub async fn count<T: MeterTurn>(&self, turns: &mut [T]) -> Result<CountOutcome, StoreError> {
+    pub async fn count<T: MeterTurn>(
+        &self,
+        turns: &mut [T],
+        known: &StoreIdentity,
+    ) -> Result<CountOutcome, StoreError> {
         let mut connection = self.connection().await?;
-        let done = self.within(count(&mut connection, turns)).await;
+        let done = self.within(count(&mut connection, turns, known)).await;
         settled(connection, done)
     }
 }
 
-async fn count<T: MeterTurn>(connection: &mut AnyConnection, turns: &mut [T]) -> Result<CountOutcome, StoreError> {
+async fn count<T: MeterTurn>(
+    connection: &mut AnyConnection,
+    turns: &mut [T],
+    identity: &StoreIdentity,
+) -> Result<CountOutcome, StoreError> {
     let mut transaction = connection.begin().await?;
     let raised = raise_versions(&mut transaction, &turns.iter().map(MeterTurn::meter).collect::<Vec<_>>()).await?;
     KillPoint::Locked.pass();
@@ -84,12 +96,16 @@ async fn count<T: MeterTurn>(connection: &mut AnyConnection, turns: &mut [T]) ->
     let decided: Vec<_> = decided.collect();
     KillPoint::Decided.pass();
     if decided.iter().all(|(_, registers)| registers.changed.is_empty()) {
+        let is_another = read_identity(&mut transaction).await?.replaces(identity).is_some();
         transaction.rollback().await?;
-        return Ok(CountOutcome::Nothing);
+        return Ok(if is_another { CountOutcome::Replaced } else { CountOutcome::Nothing });
     }
     keep(&mut transaction, &decided).await?;
     KillPoint::Written.pass();
-    count_commit(&mut transaction).await?;
+    if count_commit(&mut transaction).await?.replaces(identity).is_some() {
+        transaction.rollback().await?;
+        return Ok(CountOutcome::Replaced);
+    }
     KillPoint::Signed.pass();
     transaction.commit().await?;
     KillPoint::Committed.pass();
@@ -106,10 +122,4 @@ async fn changes<T: MeterTurn>(connection: &mut AnyConnection, turn: &T, version
         CatchUp::Changes(changes) => CatchUp::Changes(MeterChanges { version: before, ..changes }),
         CatchUp::Current | CatchUp::Reload => CatchUp::Reload,
     })
-}
-
-/// The last statement of the commit, as all writers wait for this row. Whoever leads makes no difference: every replica counts.
-async fn count_commit(connection: &mut AnyConnection) -> Result<(), StoreError> {
-    sqlx::query("UPDATE entitlement_store SET commits = commits + 1").execute(connection).await?;
-    Ok(())
 }

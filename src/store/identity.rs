@@ -1,7 +1,7 @@
 //! Which store it is, and how often it was written: so that another one, or an older copy of it, is noticed.
 
 use super::{PersistentStore, StoreError, connections::settled};
-use sqlx::{AnyConnection, Row};
+use sqlx::{AnyConnection, Row, any::AnyRow};
 
 /// Which store it is, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl PersistentStore {
     /// [`StoreError`]
     pub async fn identity(&self) -> Result<StoreIdentity, StoreError> {
         let mut connection = self.connection().await?;
-        let done = self.within(identity(&mut connection)).await;
+        let done = self.within(read_identity(&mut connection)).await;
         settled(connection, done)
     }
 
@@ -59,8 +59,19 @@ async fn epoch(connection: &mut AnyConnection) -> Result<i64, StoreError> {
     Ok(row.try_get("epoch")?)
 }
 
-async fn identity(connection: &mut AnyConnection) -> Result<StoreIdentity, StoreError> {
-    let row = sqlx::query("SELECT id, commits FROM entitlement_store").fetch_one(connection).await?;
+pub(super) async fn read_identity(connection: &mut AnyConnection) -> Result<StoreIdentity, StoreError> {
+    read(&sqlx::query("SELECT id, commits FROM entitlement_store").fetch_one(connection).await?)
+}
+
+/// Counts a commit, and which store it was before. It is the last statement, as all writers wait for this row. Whoever leads makes no
+/// difference.
+pub(super) async fn count_commit(connection: &mut AnyConnection) -> Result<StoreIdentity, StoreError> {
+    let counted =
+        sqlx::query("UPDATE entitlement_store SET commits = commits + 1 RETURNING id, commits - 1 AS commits");
+    read(&counted.fetch_one(connection).await?)
+}
+
+fn read(row: &AnyRow) -> Result<StoreIdentity, StoreError> {
     let commits: i64 = row.try_get("commits")?;
     Ok(StoreIdentity { id: row.try_get("id")?, commits: u64::try_from(commits).unwrap_or_default() })
 }

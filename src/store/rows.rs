@@ -12,34 +12,40 @@ use std::{fmt::Write as _, sync::Arc};
 /// How many rows a statement has at most.
 const MOST: usize = 64;
 
-/// Cuts rows into pieces whose lengths are powers of two: so there are seven statements of each kind to prepare, and not one for
-/// each number of rows.
-pub(super) fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
-    std::iter::from_fn(move || {
-        let length = match rows.len() {
-            0 => return None,
-            length if length >= MOST => MOST,
-            length => 1 << length.ilog2(),
-        };
-        let (piece, rest) = rows.split_at(length);
-        rows = rest;
-        Some(piece)
-    })
+/// Rows for one statement, and how many of nothing follow them: together they are a power of two, so there are seven statements of
+/// each kind to prepare, and not one for each number of rows.
+pub(super) struct Piece<'a, T> {
+    /// The rows.
+    pub rows: &'a [T],
+    /// How many rows of nothing follow.
+    pub empty: usize,
 }
 
-/// `($first, …), (…)`: placeholders of so many rows and columns.
-pub(super) fn placeholders(rows: usize, columns: usize, first: usize) -> String {
-    let mut text = String::new();
+impl<T> Piece<'_, T> {
+    /// How many rows the statement has.
+    pub fn len(&self) -> usize {
+        self.rows.len() + self.empty
+    }
+}
+
+/// Cuts rows into as few pieces as there may be.
+pub(super) fn pieces<T>(rows: &[T]) -> impl Iterator<Item = Piece<'_, T>> {
+    rows.chunks(MOST).map(|rows| Piece { rows, empty: rows.len().next_power_of_two() - rows.len() })
+}
+
+/// `(VALUES ($1, …), …) AS given WHERE column1 IS NOT NULL`: so many rows and columns, without those of nothing.
+pub(super) fn given(rows: usize, columns: usize) -> String {
+    let mut text = "(VALUES ".to_owned();
     for row in 0..rows {
         text.push_str(if row == 0 { "(" } else { ", (" });
         for column in 0..columns {
             let separator = if column == 0 { "" } else { ", " };
             // Writing into a text cannot fail.
-            let _ = write!(text, "{separator}${}", first + row * columns + column);
+            let _ = write!(text, "{separator}${}", 1 + row * columns + column);
         }
         text.push(')');
     }
-    text
+    text + ") AS given WHERE column1 IS NOT NULL"
 }
 
 /// A channel as it is kept: a name is never empty.

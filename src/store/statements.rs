@@ -5,12 +5,15 @@ use super::{
     change::RegisterChanges,
     connections::fill_random,
     meter::{MeterDifference, MeterId},
-    rows::{kept_channel, pieces, placeholders, register},
+    rows::{given, kept_channel, pieces, register},
 };
 use crate::core::usage::register::{Register, RegisterId};
 use chrono::Utc;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 use std::collections::BTreeMap;
+
+/// What stands in a row of nothing.
+const NO_TEXT: Option<&str> = None;
 
 /// A meter whose version was raised, which locks it until the commit.
 #[derive(Clone, Copy, Debug)]
@@ -29,14 +32,18 @@ pub(super) async fn raise_versions(
     let mut raised = BTreeMap::new();
     for piece in pieces(meters) {
         let sql = format!(
-            "INSERT INTO meter (id, organization, definition, version, pruned, memory_version) VALUES {} \
+            "INSERT INTO meter (id, organization, definition, version, pruned, memory_version) \
+             SELECT column1, column2, column3, 1, 0, 0 FROM {} \
              ON CONFLICT (organization, definition) DO UPDATE SET version = meter.version + 1 \
              RETURNING organization, definition, id, version",
-            new_meters(piece.len())
+            given(piece.len(), 3)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
-        for meter in piece {
+        for meter in piece.rows {
             query = query.bind(random_number()?).bind(&*meter.organization).bind(&*meter.definition);
+        }
+        for _ in 0..piece.empty {
+            query = query.bind(None::<i64>).bind(NO_TEXT).bind(NO_TEXT);
         }
         for row in query.fetch_all(&mut *connection).await? {
             let (organization, definition): (&str, &str) = (row.try_get("organization")?, row.try_get("definition")?);
@@ -46,12 +53,6 @@ pub(super) async fn raise_versions(
     }
     let missing = || StoreError::Unreadable("a meter that was written is not there".to_owned());
     meters.iter().map(|meter| raised.get(*meter).copied().ok_or_else(missing)).collect()
-}
-
-/// The values of so many meters that were never written.
-fn new_meters(meters: usize) -> String {
-    let row = |meter: usize| format!("(${}, ${}, ${}, 1, 0, 0)", 3 * meter + 1, 3 * meter + 2, 3 * meter + 3);
-    (0..meters).map(row).collect::<Vec<_>>().join(", ")
 }
 
 /// A meter's number is random, as the databases count up in different words.
@@ -69,8 +70,11 @@ pub(super) async fn known(
     let mut known: BTreeMap<i64, BTreeMap<_, _>> = BTreeMap::new();
     for piece in pieces(wanted) {
         let mut query = sqlx::query(AssertSqlSafe(rows_of_keys(piece.len())));
-        for (meter, id) in piece {
+        for (meter, id) in piece.rows {
             query = query.bind(*meter).bind(&*id.origin).bind(&*id.key);
+        }
+        for _ in 0..piece.empty {
+            query = query.bind(None::<i64>).bind(NO_TEXT).bind(NO_TEXT);
         }
         for row in query.fetch_all(&mut *connection).await? {
             let (id, register) = register(&row)?;
@@ -116,16 +120,20 @@ async fn keep_registers(
 ) -> Result<(), StoreError> {
     for piece in pieces(rows) {
         let sql = format!(
-            "INSERT INTO register (meter, origin, key, at, channel, amount, as_of, deleted) VALUES {} \
+            "INSERT INTO register (meter, origin, key, at, channel, amount, as_of, deleted) SELECT * FROM {} \
              ON CONFLICT (meter, origin, key) DO UPDATE SET at = excluded.at, channel = excluded.channel, \
              amount = excluded.amount, as_of = excluded.as_of, deleted = excluded.deleted",
-            placeholders(piece.len(), 8, 1)
+            given(piece.len(), 8)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
-        for (meter, id, register) in piece {
+        for (meter, id, register) in piece.rows {
             query = query.bind(*meter).bind(&*id.origin).bind(&*id.key).bind(register.at.timestamp());
             query = query.bind(kept_channel(register.channel.as_ref())).bind(register.amount.to_string());
             query = query.bind(register.as_of.timestamp_micros()).bind(i64::from(register.deleted));
+        }
+        for _ in 0..piece.empty {
+            query = query.bind(None::<i64>).bind(NO_TEXT).bind(NO_TEXT).bind(None::<i64>);
+            query = query.bind(NO_TEXT).bind(NO_TEXT).bind(None::<i64>).bind(None::<i64>);
         }
         query.execute(&mut *connection).await?;
     }
@@ -139,14 +147,18 @@ async fn keep_differences(
     let written = Utc::now().timestamp();
     for piece in pieces(rows) {
         let sql = format!(
-            "INSERT INTO difference (meter, version, number, at, channel, amount, written) VALUES {}",
-            placeholders(piece.len(), 7, 1)
+            "INSERT INTO difference (meter, version, number, at, channel, amount, written) SELECT * FROM {}",
+            given(piece.len(), 7)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
-        for (meter, number, difference) in piece {
+        for (meter, number, difference) in piece.rows {
             query = query.bind(meter.id).bind(meter.version).bind(*number).bind(difference.at.timestamp());
             query = query.bind(kept_channel(difference.channel.as_ref())).bind(difference.amount.to_string());
             query = query.bind(written);
+        }
+        for _ in 0..piece.empty {
+            query = query.bind(None::<i64>).bind(None::<i64>).bind(None::<i64>).bind(None::<i64>);
+            query = query.bind(NO_TEXT).bind(NO_TEXT).bind(None::<i64>);
         }
         query.execute(&mut *connection).await?;
     }

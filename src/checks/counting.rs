@@ -1,6 +1,6 @@
 //! Uses that are asked for, on their way to the counter and back.
 
-use super::{desk::CheckDesk, problem::CheckProblem, turns::Turns};
+use super::{desk::CheckDesk, problem::CheckProblem, turns::FairTurns};
 use crate::{
     core::{calendar::Instant, usage::register::RegisterId},
     evaluation::uses::{UseChange, UseRefusal, UseVerdict},
@@ -56,7 +56,7 @@ pub struct KeptUse {
 pub struct CountingDesk {
     reader: Arc<MeterReader>,
     counter: UseCounter,
-    under_way: Turns<Arc<str>>,
+    under_way: FairTurns<Arc<str>>,
 }
 
 impl CountingDesk {
@@ -64,7 +64,7 @@ impl CountingDesk {
     #[must_use]
     pub fn new(reader: Arc<MeterReader>) -> Self {
         let counter = UseCounter::start(Arc::clone(&reader), crate::controller::clock::now);
-        Self { reader, counter, under_way: Turns::new(UNDER_WAY) }
+        Self { reader, counter, under_way: FairTurns::new(UNDER_WAY) }
     }
 
     fn begin(&self, user: &Arc<str>) -> Result<OwnedSemaphorePermit, CheckProblem> {

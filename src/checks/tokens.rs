@@ -6,7 +6,7 @@
 use super::{
     caller::ApiCaller,
     reviews::{ApiReviews, NotReviewed},
-    turns::Turns,
+    turns::FairTurns,
 };
 use crate::{
     core::{calendar::Instant, secret::Secret},
@@ -82,13 +82,13 @@ struct TokenTurns {
     acquainted: Arc<Semaphore>,
     newcomers: Arc<Semaphore>,
     /// Of those, the ones of each network.
-    networks: Turns<IpAddr>,
+    networks: FairTurns<IpAddr>,
 }
 
 impl Default for TokenTurns {
     fn default() -> Self {
         let of = |at_once| Arc::new(Semaphore::new(at_once));
-        Self { acquainted: of(ACQUAINTED), newcomers: of(NEWCOMERS), networks: Turns::new(OF_ONE_NETWORK) }
+        Self { acquainted: of(ACQUAINTED), newcomers: of(NEWCOMERS), networks: FairTurns::new(OF_ONE_NETWORK) }
     }
 }
 

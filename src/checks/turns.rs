@@ -10,12 +10,12 @@ const KNOWN: u64 = 10_000;
 const IDLE: Duration = Duration::from_mins(1);
 
 /// The turns of each.
-pub struct Turns<K> {
+pub struct FairTurns<K> {
     at_once: usize,
     known: Cache<K, Arc<Semaphore>>,
 }
 
-impl<K: Clone + Eq + Hash + Send + Sync + 'static> Turns<K> {
+impl<K: Clone + Eq + Hash + Send + Sync + 'static> FairTurns<K> {
     /// So many at once of each.
     #[must_use]
     pub fn new(at_once: usize) -> Self {

@@ -165,7 +165,7 @@ async fn count(
             CountOutcome::Replaced => {
                 // What others have in memory of the store before is forgotten by that, too.
                 known = reader.identity().await?;
-                turns.iter_mut().for_each(|turn| turn.forget());
+                turns.iter_mut().for_each(UseTurn::forget);
             }
         }
     }

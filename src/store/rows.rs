@@ -14,14 +14,14 @@ const MOST: usize = 64;
 
 /// Rows for one statement, and how many of nothing follow them: together they are a power of two, so there are seven statements of
 /// each kind to prepare, and not one for each number of rows.
-pub(super) struct Piece<'a, T> {
+pub(super) struct RowPiece<'a, T> {
     /// The rows.
     pub rows: &'a [T],
     /// How many rows of nothing follow.
     pub empty: usize,
 }
 
-impl<T> Piece<'_, T> {
+impl<T> RowPiece<'_, T> {
     /// How many rows the statement has.
     pub fn len(&self) -> usize {
         self.rows.len() + self.empty
@@ -29,8 +29,8 @@ impl<T> Piece<'_, T> {
 }
 
 /// Cuts rows into as few pieces as there may be.
-pub(super) fn pieces<T>(rows: &[T]) -> impl Iterator<Item = Piece<'_, T>> {
-    rows.chunks(MOST).map(|rows| Piece { rows, empty: rows.len().next_power_of_two() - rows.len() })
+pub(super) fn pieces<T>(rows: &[T]) -> impl Iterator<Item = RowPiece<'_, T>> {
+    rows.chunks(MOST).map(|rows| RowPiece { rows, empty: rows.len().next_power_of_two() - rows.len() })
 }
 
 /// `(VALUES ($1, …), …) AS given WHERE column1 IS NOT NULL`: so many rows and columns, without those of nothing.

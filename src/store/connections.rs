@@ -66,9 +66,9 @@ impl PersistentStore {
         &self.address
     }
 
-    /// Ends all connections once they have done what they do.
+    /// Ends all connections once they have done what they do. A server that stands still hears of it later.
     pub async fn close(&self) {
-        self.pool.close().await;
+        let _ = timeout(TO_CONNECT, self.pool.close()).await;
     }
 
     pub(super) async fn connection(&self) -> Result<PoolConnection<Any>, StoreError> {

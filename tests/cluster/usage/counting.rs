@@ -2,8 +2,12 @@
 
 use super::support::Desk;
 use crate::{audit, harness::DEADLINE};
+use chrono::{SubsecRound, TimeDelta, Utc};
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 /// What is said of thresholds that were reached.
 async fn thresholds(desk: &Desk) -> Vec<String> {
@@ -157,4 +161,33 @@ async fn a_threshold_below_what_is_used_already_counts_at_once_and_is_said_once(
     }
     desk.cluster.operator_has_acted().await;
     assert_eq!(thresholds(&desk).await, half);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_use_while_the_client_was_suspended_does_not_count() {
+    let desk = Desk::start().await;
+    let _operator = desk.operator();
+    desk.sell().await;
+    desk.report(1).await;
+    desk.counted(1).await;
+    let suspend = async |is_suspended: bool, phase: &str| {
+        let patch = json!({"spec": {"suspended": is_suspended}});
+        desk.cluster.merge("EntitlementInstance", "entitlements", "$", patch).await.unwrap();
+        desk.cluster.phase(&desk.cluster.name, phase).await;
+    };
+    suspend(true, "Suspended").await;
+    // A whole second within, as uses have no fractions.
+    let within = Utc::now().trunc_subsecs(0) + TimeDelta::seconds(1);
+    while Utc::now() < within + TimeDelta::seconds(1) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    suspend(false, "Active").await;
+    let register = |key: &str, at: &str, amount: u32| json!({"key": key, "at": at, "amount": amount});
+    let at = within.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    desk.report_all(vec![register("BEFORE", "2026-06-01", 9), register("WITHIN", &at, 1)]).await;
+    desk.counted(1).await;
+    desk.state("Warning", true).await;
+    let report = desk.cluster.object("EntitlementUsage", "entitlements", "$").await;
+    let refused = report["status"]["refused"].as_array().unwrap();
+    assert_eq!(refused.iter().map(|one| &one["key"]).collect::<Vec<_>>(), ["WITHIN"]);
 }

@@ -32,6 +32,8 @@ const SHORT_INTERVAL: Duration = Duration::from_secs(5);
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// How long the last one may take.
 const LAST_LIMIT: Duration = Duration::from_secs(2);
+/// How long the store may take to say then how often it was written.
+const LAST_ANSWER: Duration = Duration::from_secs(2);
 /// What the ConfigMap is known by as the operator's.
 const LABEL: (&str, &str) = ("app.kubernetes.io/name", "entitlement-operator");
 
@@ -72,9 +74,11 @@ pub async fn run(context: Arc<ControllerContext>) {
     }
 }
 
-/// Notes how often the store was written by the end, as far as that is known.
+/// Notes how often the store was written by the end. Where it does not answer, that is what is known.
 pub async fn note_last(context: &ControllerContext) {
     if context.meters.has_store() && context.gate.is_open() {
+        // The API has counted uses since, and perhaps other replicas.
+        let _ = timeout(LAST_ANSWER, context.meters.ask_for_identity()).await;
         let _ = timeout(LAST_LIMIT, look(context)).await;
     }
 }

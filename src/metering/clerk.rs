@@ -113,13 +113,17 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
             self.answers();
             self.follow(store).await?;
             *failures = 0;
+            let asking = std::mem::take(&mut self.desk.state().asking);
             let mut is_written = false;
             while self.bring(store).await? {
                 is_written = true;
             }
-            if is_written {
+            if is_written || !asking.is_empty() {
                 // How often it was written is noted as the operator ends, and that may be now.
                 self.look(store).await?;
+            }
+            for one in asking {
+                let _ = one.send(());
             }
             self.prune(store).await?;
             // Whoever wants something in the meantime has left a note of it.
@@ -156,6 +160,7 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
         let mut state = self.desk.state();
         let before = std::mem::replace(&mut state.standing, standing.clone());
         state.errands.clear();
+        state.asking.clear();
         drop(state);
         if before != standing {
             tracing::warn!(%error, "the store cannot be used: rights go on, and what is used is counted once it can");

@@ -24,7 +24,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 /// What the store should have of one meter.
 #[derive(Clone, Debug)]
@@ -76,6 +76,8 @@ pub(super) struct DeskState {
     /// Why it is not the store that it was.
     complaint: Option<String>,
     pub(super) errands: VecDeque<Errand>,
+    /// Who waits until the store is asked which it is.
+    pub(super) asking: Vec<oneshot::Sender<()>>,
     /// What was heard from Prometheus, by definition, as far as it is known.
     pub(super) hearings: BTreeMap<Arc<str>, SourceHearing>,
     /// How often anything of that was news.
@@ -99,6 +101,7 @@ impl MeterDesk {
             opened: None,
             complaint: None,
             errands: VecDeque::new(),
+            asking: Vec::new(),
             hearings: BTreeMap::new(),
             heard_news: 0,
             beginnings: 0,
@@ -137,6 +140,16 @@ impl MeterDesk {
     pub fn identity(&self) -> (Option<StoreIdentity>, Option<StoreIdentity>) {
         let state = self.state();
         (state.identity.clone(), state.opened.clone())
+    }
+
+    /// Has the store asked which it is, once all that is wanted by now is written, and waits for that. As long as it does not answer,
+    /// what was known stays.
+    pub async fn ask_for_identity(&self) {
+        let (asking, is_asked) = oneshot::channel();
+        self.state().asking.push(asking);
+        self.wake.notify_one();
+        // Dropped where the store does not answer.
+        let _ = is_asked.await;
     }
 
     /// That was compared with what was noted of it.

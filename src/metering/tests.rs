@@ -265,6 +265,32 @@ async fn what_was_used_13_months_ago_is_taken_out_but_for_what_objects_report() 
     office.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_store_is_asked_which_it_is_after_what_others_wrote_and_what_is_wanted_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut office = Office::open(folder.path(), Some(1));
+    office.report(&["a"]).await;
+    timeout(DEADLINE, office.desk.ask_for_identity()).await.unwrap();
+    let known = || office.desk.identity().0.unwrap().commits;
+    let before = known();
+    let store = PersistentStore::open(&address(folder.path())).await.unwrap();
+    let progress = [StoreProgress { name: "other".to_owned(), value: "1".to_owned() }];
+    store.write(9, &[], &progress).await.unwrap();
+    timeout(DEADLINE, office.desk.ask_for_identity()).await.unwrap();
+    assert_eq!(known(), before + 1);
+    assert_eq!(known(), commits(folder.path()).await);
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_a_store_that_does_not_answer_to_say_which_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let office = Office::open(&folder.path().join("missing"), Some(1));
+    timeout(DEADLINE, office.desk.ask_for_identity()).await.unwrap();
+    assert_eq!(office.desk.identity(), (None, None));
+    office.close().await;
+}
+
 #[test]
 fn without_a_store_nothing_is_known_of_any_meter() {
     let desk = MeterDesk::new(None, now(), &Metrics::default());

@@ -7,6 +7,7 @@ use crate::{
     usage::support::Desk,
     wait::eventually,
 };
+use entitlement_operator::{installation::OPERATOR_NAMESPACE, store::PersistentStore};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -168,6 +169,26 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
     assert_eq!(left["usage"]["remaining"], "6", "{left}");
     again.until_it_counts("a", "4", "200 Allowed 6");
     assert_eq!(again.put("b", "6.5"), "409 Exhausted 6");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_counted_right_before_the_end_is_noted() {
+    let desk = Desk::start().await;
+    let operator = desk.operator_with(&API);
+    desk.sell().await;
+    let counting = Counting::of(&desk, operator.api()).await;
+    counting.service.until(&counting.one, |status, body| status == 200 && body["usage"]["remaining"] == "10");
+    counting.until_it_counts("a", "1", "200 Allowed 9");
+    for (key, left) in [("b", 8), ("c", 7), ("d", 6)] {
+        assert_eq!(counting.put(key, "1"), format!("200 Allowed {left}"));
+    }
+    tokio::task::block_in_place(|| operator.stop());
+    let address = format!("sqlite://{}", desk.place().join("store.db").display());
+    let store = PersistentStore::open(&address.parse().unwrap()).await.unwrap();
+    let written = store.identity().await.unwrap();
+    let note = desk.cluster.get("ConfigMap", OPERATOR_NAMESPACE, "entitlement-operator-store").await.unwrap();
+    let expected = json!({"store": written.id, "commits": written.commits.to_string()});
+    assert_eq!(note["data"], expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]

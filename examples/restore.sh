@@ -9,6 +9,10 @@
 # OPERATOR_NAMESPACE says where the operator is, if that is not entitlement-operator.
 set -euo pipefail
 folder=${1:?"say where from: restore.sh FOLDER"}
+if [ ! -d "$folder" ]; then
+	echo "restore.sh: there is no folder $folder: name the one that backup.sh has made" >&2
+	exit 1
+fi
 operator=${OPERATOR_NAMESPACE:-entitlement-operator}
 # Marks the grants that this has made and not finished.
 mark=entitlements.dev/restoring

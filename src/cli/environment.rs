@@ -107,6 +107,11 @@ fn is_of_service(name: &str) -> bool {
         || rest.split("_PORT_").skip(1).any(is_port)
 }
 
+/// What the standard library says of an address without a port, or with a name.
+const NO_SOCKET_ADDRESS: &str = "invalid socket address syntax";
+/// An address to listen at where there is no default.
+const LOOPBACK: &str = "127.0.0.1:9444";
+
 /// One sentence about a value of `run` that cannot be read: which, what is wrong with it, and what to write. None where the error
 /// is another.
 #[must_use]
@@ -134,7 +139,15 @@ pub fn told(error: &Error, words: &[OsString]) -> Option<String> {
         return Some(format!("{subject} cannot be used: {wrong}"));
     }
     let given = text(ContextKind::InvalidValue).unwrap_or_default();
-    let wrong = error.source().map(|source| format!(", which it cannot be: {}", in_plain_words(&source.to_string())));
+    let problem = error.source().map(ToString::to_string);
+    if problem.as_deref() == Some(NO_SOCKET_ADDRESS) {
+        let example = default(arg).unwrap_or(LOOPBACK);
+        return Some(format!(
+            "{subject} is {}, which it cannot be: write an IP address and a port, such as {example}",
+            quoted(given)
+        ));
+    }
+    let wrong = problem.map(|problem| format!(", which it cannot be: {}", in_plain_words(&problem)));
     Some(format!("{subject} is {}{}{}", quoted(given), wrong.unwrap_or_default(), instead(error, arg)))
 }
 
@@ -147,7 +160,6 @@ fn in_plain_words(problem: &str) -> &str {
     match problem {
         "invalid digit found in string" | "cannot parse integer from empty string" => "it is no whole number",
         "number too large to fit in target type" => "it is too large",
-        "invalid socket address syntax" => "it is no address with a port",
         other => other,
     }
 }
@@ -161,8 +173,11 @@ fn instead(error: &Error, arg: &Arg) -> String {
         let all = if others.is_empty() { last.clone() } else { format!("{others} or {last}") };
         return format!(": write {all}");
     }
-    let default = arg.get_default_values().first().and_then(|value| value.to_str());
-    default.map(|default| format!("; write a value such as {default}, the default")).unwrap_or_default()
+    default(arg).map(|default| format!("; write a value such as {default}, the default")).unwrap_or_default()
+}
+
+fn default(arg: &Arg) -> Option<&str> {
+    arg.get_default_values().first().and_then(|value| value.to_str())
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub enum HttpAddress {
 
 /// What was given is no address to serve at.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is no address with a port: write one such as 0.0.0.0:8080 or [::1]:8080, or off")]
+#[error("it is an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080, or off")]
 pub struct NoHttpAddress;
 
 impl FromStr for HttpAddress {

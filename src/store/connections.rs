@@ -7,7 +7,7 @@ use sqlx::{
     any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers},
     pool::PoolConnection,
 };
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, path::Path, str::FromStr, time::Duration};
 use tokio::time::{error::Elapsed, sleep, timeout};
 
 /// How long one waits for a connection.
@@ -50,7 +50,7 @@ impl PersistentStore {
         let dialect = address.dialect;
         let options = AnyConnectOptions::from_str(address.url.expose_secret())?.disable_statement_logging();
         // By a connection of its own: a pool tries again and again, and in the end says only that it got none.
-        prepare(&options, dialect).await?;
+        prepare(&options, dialect).await.map_err(|error| of_folder(address).unwrap_or(error))?;
         let pool = AnyPoolOptions::new()
             .max_connections(dialect.connections())
             .acquire_timeout(TO_CONNECT)
@@ -99,6 +99,13 @@ pub(super) fn settled<T>(
         connection.close_on_drop();
         Err(deadline())
     })
+}
+
+/// SQLite says of a folder only that it cannot be opened.
+fn of_folder(address: &StoreAddress) -> Option<StoreError> {
+    let shown = address.to_string();
+    let folder = shown.strip_prefix("sqlite://").filter(|path| Path::new(path).is_dir())?;
+    Some(StoreError::Down(format!("{folder} is a folder: name a file in it, such as sqlite://{folder}/store.db")))
 }
 
 async fn begin_session(connection: &mut AnyConnection, dialect: Dialect) -> Result<(), sqlx::Error> {

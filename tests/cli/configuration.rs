@@ -51,6 +51,24 @@ fn a_wrong_value_is_one_sentence_about_which_and_what_to_write() {
             "lots",
             "which it cannot be: a size is a whole number of bytes, or of Ki, Mi or Gi of them, such as 33554432 or 32Mi; write a value such as 32Mi, the default".to_owned(),
         ),
+        (
+            "api-address",
+            "API_ADDRESS",
+            "localhost:9444",
+            "which it cannot be: write an IP address and a port, such as 127.0.0.1:9444".to_owned(),
+        ),
+        (
+            "webhook-address",
+            "WEBHOOK_ADDRESS",
+            "127.0.0.1",
+            "which it cannot be: write an IP address and a port, such as 0.0.0.0:9443".to_owned(),
+        ),
+        (
+            "http-address",
+            "HTTP_ADDRESS",
+            "localhost:8080",
+            "which it cannot be: it is an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080, or off; write a value such as 0.0.0.0:8080, the default".to_owned(),
+        ),
         ("namespaces", "NAMESPACES", "a,B", format!("which it cannot be: {label}")),
         ("secret-namespaces", "SECRET_NAMESPACES", "a,,b", format!("which it cannot be: {label}")),
     ] {

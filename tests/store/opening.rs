@@ -79,6 +79,14 @@ async fn a_path_is_taken_as_it_is_and_a_missing_folder_is_said() {
     assert_eq!(error, StoreError::Down(said.to_owned()));
 }
 
+#[tokio::test]
+async fn a_folder_in_place_of_a_file_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = format!("sqlite://{}", folder.path().display());
+    let said = format!("{} is a folder: name a file in it, such as {address}/store.db", folder.path().display());
+    assert_eq!(refusal(&address.parse().unwrap()).await, StoreError::Down(said));
+}
+
 #[rstest]
 #[case::password("p%40ss%2Fword", "wrong-secret", "password authentication failed for user \"operator\"")]
 #[case::user("operator:p%40ss%2Fword", "stranger:wrong-secret", "password authentication failed for user \"stranger\"")]

@@ -84,7 +84,7 @@ fn fills_in_defaults_of_objects_that_are_there() {
     let checked = Resources::new().unwrap().check(EntitlementKind::Organization, &document(written), written);
     let expected = json!({
         "namespaces": ["ns"], "assignableFrom": ["entitlements"], "reportableFrom": ["entitlements"], "suspended": false, "timeZone": "UTC",
-        "summary": {"name": "entitlements", "sources": false, "flags": "Held"},
+        "summary": {"name": "entitlements", "sources": false, "flags": "Held", "ca": false},
     });
     assert_eq!(checked.value["spec"], expected);
 }

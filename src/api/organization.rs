@@ -151,7 +151,7 @@ pub struct OrganizationStatus {
     #[schemars(length(max = 4096), inner(length(min = 1, max = 63)), extend("x-kubernetes-list-type" = "set"))]
     pub namespaces: Option<Vec<String>>,
     /// How the use of each metered definition stands that the organization holds. It is written when a state changes, never for
-    /// numbers: `entitlement-operator explain` has these.
+    /// numbers: the operator's API has these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 2048), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["definition"]))]
     pub usage: Vec<MeterStatus>,

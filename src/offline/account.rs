@@ -1,7 +1,7 @@
 //! What one organization holds of each definition, what was before, and what comes next, for somebody who answers a call.
 
 use super::{
-    Inventory, When,
+    Inventory, OperatorsCount, When,
     by_hand::{ByHand, by_hand},
     inventory::Named,
     lane::{Lane, parts},
@@ -82,7 +82,8 @@ impl Inventory {
         let snapshot = self.snapshot_of(organization)?;
         let now = when.into().first(zone_of(snapshot.organization.as_deref()));
         let since = |name: &str| self.record(name);
-        let explanation = explanation::explain(&evaluate(&snapshot, now), definition, &since);
+        let mut explanation = explanation::explain(&evaluate(&snapshot, now), definition, &since);
+        explanation.entitlements.iter_mut().for_each(|told| count(told, &snapshot, now));
         let mut left = effort.work;
         let passages = parts(&snapshot).into_iter().flat_map(|part| {
             let told: Vec<&Entitlement> =
@@ -132,6 +133,13 @@ impl Inventory {
         let offers = Arc::new(Offers::new());
         Some(self.snapshot(&organization.into(), grants, &catalogue, &plans, &offers, &NamespaceOwners::of(self)))
     }
+}
+
+/// Leaves the numbers to the operator, where it counts more than is reported.
+fn count(told: &mut Entitlement, snapshot: &Snapshot, now: Instant) {
+    let name: Arc<str> = told.definition.as_str().into();
+    let Some(said) = OperatorsCount::of(snapshot.organization.as_deref(), &name, now) else { return };
+    told.usage = told.usage.take().map(|usage| said.explained(usage, snapshot, &name, now));
 }
 
 /// Whether a part of a snapshot has the grants of a definition.

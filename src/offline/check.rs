@@ -1,18 +1,17 @@
 //! Whether so much more of an entitlement may be used, for somebody who answers a call.
 
-use super::{Inventory, When, inventory::Named, namespace_owners::NamespaceOwners, zone_of};
+use super::{Inventory, OperatorsCount, When, inventory::Named, namespace_owners::NamespaceOwners, zone_of};
 use crate::{
     core::{
-        calendar::{Instant, Tz, parse_instant},
-        usage::{allowance::UsageRequest, ledger::Ledger, memory::Memory, state::UsageState},
+        calendar::{Instant, Tz},
+        usage::allowance::UsageRequest,
     },
     evaluation::{
         Snapshot,
         catalogue::CatalogueEntry,
-        check::{CheckAnswer, CheckQuestion, SoldCatalogue, check, options},
+        check::{CheckAnswer, CheckQuestion, CheckReason, CheckedUsage, SoldCatalogue, check, options},
         decision::decide_alone,
         explanation::UsageExplanation,
-        usage::{Heard, MeterFacts},
     },
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -32,9 +31,10 @@ pub struct CheckedEntitlement {
     pub entitlement_name: Option<String>,
     /// How its use stands, where it is metered and in force.
     pub usage: Option<UsageExplanation>,
-    /// How its use stands as the operator says in the organization's status, where only that can be told: it counts more than
-    /// manifests report, such as what services have counted by its API.
-    pub said: Option<UsageState>,
+    /// What the operator says of its use in the organization's status, where it does: it counts more than manifests report.
+    pub said: Option<OperatorsCount>,
+    /// How its use stands by reports alone, where that is too much already of what the operator counts.
+    pub reported: Option<CheckedUsage>,
     /// The channels that the definition knows.
     pub channels: Vec<Arc<str>>,
 }
@@ -56,18 +56,23 @@ impl Inventory {
         self.add_entitlement(&mut snapshot, entitlement, &definitions);
         let zone = zone_of(snapshot.organization.as_deref());
         let now = when.into().first(zone);
-        let mut decision = decide_alone(&snapshot, entitlement, now);
+        let decision = decide_alone(&snapshot, entitlement, now);
         let serving = snapshot.catalogue.get(entitlement).and_then(|entry| entry.serving.clone());
         let definition = serving.as_ref().map(|compiled| &compiled.terms);
         let question = CheckQuestion { entitlement, definition, request };
         let mut answer = check(&decision, &question);
-        // What manifests report is a part of what the operator counts: what is too much for it is too much.
-        let said =
-            said_by_the_operator(&snapshot, entitlement, now).filter(|_| answer.allowed && answer.usage.is_some());
-        if said.is_some() {
-            snapshot.meters.insert(Arc::clone(entitlement), Arc::new(unheard(now)));
-            decision = decide_alone(&snapshot, entitlement, now);
-            answer = check(&decision, &question);
+        let mut usage = decision.meters.get(entitlement).and_then(|meter| UsageExplanation::of(meter));
+        let said = OperatorsCount::of(snapshot.organization.as_deref(), entitlement, now);
+        let said = said.filter(|_| answer.usage.is_some());
+        let mut reported = None;
+        if let Some(said) = said {
+            let is_too_much = !answer.allowed && answer.reason != CheckReason::UsageUnknown;
+            reported = answer.usage.clone().filter(|_| is_too_much);
+            usage = usage.map(|usage| said.explained(usage, &snapshot, entitlement, now));
+            match said.decide(&snapshot, entitlement, now).filter(|_| !is_too_much) {
+                Some(decision) => answer = check(&decision, &question),
+                None => answer.usage = answer.usage.map(|usage| said.answered(usage)),
+            }
         }
         if with_options && !answer.allowed && said.is_none() {
             let plans = self.plans(&definitions);
@@ -81,12 +86,9 @@ impl Inventory {
             answer,
             organization_name: snapshot.organization.as_ref().and_then(|one| one.spec.display_name.clone()),
             entitlement_name: definition.and_then(|definition| definition.display_name.clone()),
-            usage: decision
-                .meters
-                .get(entitlement)
-                .filter(|_| said.is_none())
-                .and_then(|meter| UsageExplanation::of(meter)),
+            usage,
             said,
+            reported,
             channels: rules.map(|rules| rules.channels.keys().cloned().collect()).unwrap_or_default(),
         })
     }
@@ -98,23 +100,5 @@ impl Inventory {
         let owners = NamespaceOwners::of(self);
         let named = BTreeSet::from([Arc::clone(name)]);
         snapshot.meters.extend(self.meters(&snapshot.name, &named, definitions, &owners));
-    }
-}
-
-/// The state that the organization's status tells of that moment: since then, and until the allotment is new.
-fn said_by_the_operator(snapshot: &Snapshot, entitlement: &str, now: Instant) -> Option<UsageState> {
-    let status = snapshot.organization.as_ref()?.status.as_ref()?;
-    let said = status.usage.iter().find(|said| said.definition == entitlement)?;
-    let moment = |text: &str| parse_instant(text).ok();
-    let is_new = said.resets_at.as_deref().and_then(moment).is_some_and(|at| at <= now);
-    (moment(&said.since)? <= now && !is_new).then_some(said.state)
-}
-
-/// What is known where nobody but the operator knows what is used.
-fn unheard(now: Instant) -> MeterFacts {
-    MeterFacts {
-        memory: Arc::new(Memory::default()),
-        ledger: Arc::new(Ledger::default()),
-        heard: Some(Heard::NotSince(now)),
     }
 }

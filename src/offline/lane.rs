@@ -5,6 +5,7 @@
 //! together, and again only when something about it changes.
 
 use super::{
+    OperatorsCount,
     simulation::change,
     step::{GrantChange, HoldingState, UseState},
     subscription_change::{SubscriptionChange, due},
@@ -115,7 +116,9 @@ impl Lane {
         before.decision.meters.iter().filter_map(move |(definition, meter)| {
             meter.next_reset().filter(|at| *at <= now)?;
             let after = self.evaluation.decision.meters.get(definition)?.balance.as_ref()?;
-            Some((Arc::clone(definition), (UseState::of(meter.balance.as_ref()?), UseState::of(after))))
+            let is_reported = OperatorsCount::is_kept(self.snapshot.organization.as_deref(), definition);
+            let state = |balance| UseState::of(balance, is_reported);
+            Some((Arc::clone(definition), (state(meter.balance.as_ref()?), state(after))))
         })
     }
 

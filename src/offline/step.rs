@@ -236,17 +236,20 @@ pub struct UseState {
     pub allotted: Amount,
     /// What is left of what was carried over into the period: once that is over, it lapses.
     pub carried: Decimal,
+    /// It is reckoned from reports alone, and the operator counts more.
+    pub is_reported: bool,
 }
 
 impl UseState {
-    /// As it is reckoned.
+    /// As it is reckoned, perhaps from reports alone of what the operator counts.
     #[must_use]
-    pub fn of(balance: &Balance) -> Self {
+    pub fn of(balance: &Balance, is_reported: bool) -> Self {
         let carried = balance.blocks.iter().filter(|block| block.part.is_none()).map(BlockBalance::left);
         Self {
             used: balance.used.saturating_add(balance.overage),
             allotted: balance.allotted,
             carried: carried.fold(Decimal::ZERO, Decimal::saturating_add),
+            is_reported,
         }
     }
 }

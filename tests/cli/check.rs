@@ -130,10 +130,11 @@ fn what_would_help_is_said_where_that_is_asked_for() {
 }
 
 /// Ten cases a month of which three are reported, and what the operator says of them in the organization's status.
-fn counted(state: &str) -> String {
+pub fn counted(state: &str) -> String {
     let mut organization = object("Organization", "acme", &json!({"namespaces": ["acme"]}));
-    let since = "2027-01-15T00:00:00Z";
-    organization["status"] = json!({"usage": [{"definition": "cases", "state": state, "since": since}]});
+    let (since, resets_at) = ("2027-01-15T00:00:00Z", "2027-02-01T00:00:00Z");
+    let said = json!({"definition": "cases", "state": state, "since": since, "resetsAt": resets_at});
+    organization["status"] = json!({"usage": [said]});
     let usage = json!({"mode": "Consumed", "period": "P1M"});
     let metered = json!({"type": "Quantity", "unit": "cases", "amount": 10, "usage": usage});
     let granted = json!({"organization": "acme", "definition": "cases", "start": "2027-01-01"});
@@ -153,9 +154,13 @@ fn what_the_operator_alone_has_counted_is_not_guessed() {
     let mut screens = String::new();
     for (state, question) in [
         ("Warning", "acme cases --at 2027-01-20 --amount 2"),
-        ("Exhausted", "acme cases --at 2027-01-20"),
+        ("Exhausted", "acme cases --at 2027-01-20 --options"),
         ("Ok", "acme cases --at 2027-01-20 --amount 8"),
         ("Unknown", "acme cases --at 2027-01-20"),
+        ("Exhausted", "acme cases --at 2027-01-12"),
+        ("Exhausted", "acme cases --at 2027-01-12 --amount 8"),
+        ("Exhausted", "acme cases --at 2027-02-01"),
+        ("Ok", "acme cases --at 2027-01-20 --amount 8 -o json"),
     ] {
         let words: Vec<&str> = question.split(' ').collect();
         let output = run_with_input(&[&["check"], &words[..], &["-f", "-"]].concat(), &counted(state));

@@ -1,6 +1,6 @@
 //! What is used and what is left of the examples, as the command tells of it.
 
-use super::{assert_golden, code, run_with_input, text};
+use super::{assert_golden, check::counted, code, run_with_input, text};
 use rstest::rstest;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -33,6 +33,48 @@ fn programs_are_told_the_same_of_the_examples() {
     assert_eq!(usage.len(), 5);
     let usage = format!("{}\n", serde_json::to_string_pretty(&usage).unwrap());
     assert_golden("usage.explained.json", usage.as_bytes());
+}
+
+#[test]
+fn what_the_operator_alone_has_counted_has_no_numbers_but_those_that_are_reported() {
+    let mut screens = String::new();
+    for (state, words) in [
+        ("Exceeded", "explain acme cases --at 2027-01-20"),
+        ("Exceeded", "explain acme cases --at 2027-02-01"),
+        ("Ok", "explain acme cases --at 2027-01-05"),
+        ("Exceeded", "timeline --from 2027-01-20 --to 2027-03-01"),
+    ] {
+        let arguments: Vec<&str> = words.split(' ').chain(["-f", "-"]).collect();
+        writeln!(screens, "$ {words}    # {state}\n{}", said(&arguments, &counted(state))).unwrap();
+    }
+    assert_golden("usage.counted.txt", screens.as_bytes());
+}
+
+#[test]
+fn programs_get_null_for_what_the_operator_alone_has_counted() {
+    let told = |words: &str| -> Value {
+        let arguments: Vec<&str> = words.split(' ').chain(["-o", "json", "-f", "-"]).collect();
+        serde_json::from_str(&said(&arguments, &counted("Exceeded"))).unwrap()
+    };
+    let explained = told("explain acme cases --at 2027-01-20");
+    let reported = json!({
+        "allotted": "10", "used": "3", "remaining": "7", "excess": "0", "overage": "0", "unentitled": "0",
+        "since": "2027-01-01T00:00:00Z", "resetsAt": "2027-02-01T00:00:00Z",
+        "blocks": [{"part": "instance entitlements/acme-cases", "amount": "10", "taken": "3", "until": null}],
+    });
+    let expected = json!({
+        "mode": "Consumed", "state": "Exceeded", "allowed": false, "stale": true,
+        "allotted": null, "used": null, "remaining": null, "excess": null, "overage": null, "unentitled": null,
+        "stateSince": "2027-01-15T00:00:00Z", "resetsAt": "2027-02-01T00:00:00Z", "reported": reported,
+    });
+    assert_eq!(explained["entitlements"][0]["usage"], expected);
+    let timeline = told("timeline --from 2027-01-20 --to 2027-03-01");
+    let state = |used: &str| {
+        let reported = json!({"used": used, "allotted": "10"});
+        json!({"used": null, "allotted": null, "reported": reported})
+    };
+    let expected = json!([{"definition": "cases", "before": state("3"), "after": state("0"), "stale": true}]);
+    assert_eq!(timeline["steps"][0]["resets"], expected);
 }
 
 #[test]

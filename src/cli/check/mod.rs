@@ -110,7 +110,7 @@ fn answer(arguments: &CheckArguments) -> Result<Outcome, CommandFailure> {
     check_channel(&checked, request)?;
     let text = match arguments.output {
         CheckFormat::Json => json(&checked, &examination.not_seen())?,
-        CheckFormat::Text => text(&checked, request),
+        CheckFormat::Text => text(&checked, request, arguments.options),
     };
     print(&text).map_err(|error| CommandFailure::System { action: "standard output", error })?;
     Ok(if checked.answer.allowed { Outcome::Valid } else { Outcome::Refused })
@@ -147,10 +147,10 @@ fn json(checked: &CheckedEntitlement, not_seen: &[String]) -> Result<String, Com
     Ok(format!("{}\n", serde_json::to_string_pretty(&seen)?))
 }
 
-fn text(checked: &CheckedEntitlement, request: UsageRequest) -> String {
+fn text(checked: &CheckedEntitlement, request: UsageRequest, with_options: bool) -> String {
     let answer = &checked.answer;
     let asked = Amount::Limited(request.amount).to_string();
-    let asked = AskedUse { amount: &asked, channel: request.channel };
+    let asked = AskedUse { amount: &asked, channel: request.channel, with_options };
     let columns = columns_of_standard_output().unwrap_or(COLUMNS);
     let mut paper = Paper::new(Palette::of_standard_output(), columns);
     let tone = if answer.allowed { Tone::Good } else { Tone::Bad };
@@ -165,12 +165,10 @@ fn text(checked: &CheckedEntitlement, request: UsageRequest) -> String {
     if let Some(entitled) = sentences::entitled(checked) {
         paper.paragraph(2, None, &entitled);
     }
-    if let Some(advice) = sentences::ask_the_api(checked, asked) {
-        paper.paragraph(2, None, &advice);
-    }
     if let Some(usage) = &checked.usage {
-        paper.paragraph(2, None, &usage::standing(usage, answer.unit.as_deref(), checked.now, checked.zone));
-        for detail in usage::details(usage, checked.zone) {
+        let (unit, now, zone) = (answer.unit.as_deref(), checked.now, checked.zone);
+        paper.paragraph(2, None, &usage::standing(usage, unit, &sentences::path(checked, asked), now, zone));
+        for detail in usage::details(usage, unit, now, zone) {
             paper.paragraph(4, Some(Tone::Quiet), &detail);
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::{
     cli::{
+        explain::usage,
         moment::{first_day, last_day, relative, shown},
         text::on_one_line,
     },
@@ -21,6 +22,8 @@ pub struct AskedUse<'a> {
     pub amount: &'a str,
     /// In which way.
     pub channel: Option<&'a str>,
+    /// Whether also what would help.
+    pub with_options: bool,
 }
 
 /// Yes or no, and why, in one line.
@@ -37,8 +40,16 @@ pub fn verdict(checked: &CheckedEntitlement, asked: AskedUse) -> String {
 fn allowed(checked: &CheckedEntitlement, usage: &CheckedUsage, asked: AskedUse) -> String {
     let by = asked.channel.map(|channel| format!(" by {}", on_one_line(channel))).unwrap_or_default();
     let more = format!("{} more may be used{by}", asked.amount);
-    if let Some(state) = checked.said.filter(|state| *state != UsageState::Unknown) {
-        return format!("{more}, if so much is left: the operator says {state}, and its API says how much is");
+    match checked.said.map(|said| said.state) {
+        Some(None) => {
+            return format!(
+                "{more}, if so much is left: the operator has not said how it stands at that moment, and its API says how much is"
+            );
+        }
+        Some(Some(state)) if state != UsageState::Unknown => {
+            return format!("{more}, if so much is left: the operator says {state}, and its API says how much is");
+        }
+        Some(Some(_)) | None => {}
     }
     match (checked.answer.reason, usage.remaining.as_deref()) {
         (CheckReason::UsageUnknown, _) | (_, None) => {
@@ -86,12 +97,15 @@ fn refused(checked: &CheckedEntitlement, asked: AskedUse) -> String {
         }
         CheckReason::Expired => format!("it is over{}", ended(checked)),
         CheckReason::Suspended => "it is suspended".to_owned(),
-        CheckReason::Exhausted => format!("{} more is too much: {}{}", asked.amount, left(checked), new(checked)),
+        CheckReason::Exhausted => {
+            format!("{} more is too much: {}{}{}", asked.amount, alone(checked), left(checked), new(checked))
+        }
         CheckReason::ChannelExhausted => {
             format!(
-                "{} more by {} is too much: {}",
+                "{} more by {} is too much: {}{}",
                 asked.amount,
                 on_one_line(asked.channel.unwrap_or_default()),
+                alone(checked),
                 of_channel(checked)
             )
         }
@@ -113,11 +127,23 @@ fn ended(checked: &CheckedEntitlement) -> String {
     format!(": it was held until {} ({})", last_day(end, checked.zone), relative(end, checked.now, checked.zone))
 }
 
+/// The numbers that are the reason of a no: where the operator counts, those that are reported, if these alone are too much.
+fn reckoned(checked: &CheckedEntitlement) -> Option<&CheckedUsage> {
+    checked.reported.as_ref().or(checked.answer.usage.as_ref())
+}
+
+/// Whose numbers they are, where the operator has more.
+fn alone(checked: &CheckedEntitlement) -> &'static str {
+    if checked.reported.is_some() { "by EntitlementUsage objects alone, " } else { "" }
+}
+
 /// `30 of 110 hours are left`
 fn left(checked: &CheckedEntitlement) -> String {
-    let CheckAnswer { usage, unit, .. } = &checked.answer;
-    let numbers = usage.as_ref().and_then(|usage| Some((usage.remaining.as_deref()?, usage.allotted.as_deref()?)));
-    let Some((remaining, allotted)) = numbers else { return "it was used up when that was known last".to_owned() };
+    let CheckAnswer { unit, .. } = &checked.answer;
+    let numbers = reckoned(checked).and_then(|usage| Some((usage.remaining.as_deref()?, usage.allotted.as_deref()?)));
+    let Some((remaining, allotted)) = numbers else {
+        return "the operator says that it is used up".to_owned();
+    };
     let unit = unit.as_deref().unwrap_or("units");
     match remaining {
         "0" => format!("nothing of {allotted} {unit} is left"),
@@ -126,7 +152,7 @@ fn left(checked: &CheckedEntitlement) -> String {
 }
 
 fn of_channel(checked: &CheckedEntitlement) -> String {
-    let channel = checked.answer.usage.as_ref().and_then(|usage| usage.channel.as_ref());
+    let channel = reckoned(checked).and_then(|usage| usage.channel.as_ref());
     let capped = channel.filter(|channel| channel.cap.as_deref() != Some("Unlimited"));
     let numbers = capped.and_then(|channel| Some((channel.remaining.as_deref()?, channel.cap.as_deref()?)));
     let Some((remaining, cap)) = numbers else { return left(checked) };
@@ -140,7 +166,7 @@ fn of_channel(checked: &CheckedEntitlement) -> String {
 
 /// ` until it is new on 2027-08-01 (in 11 days)`
 fn new(checked: &CheckedEntitlement) -> String {
-    let reset = checked.answer.usage.as_ref().and_then(|usage| moment(usage.resets_at.as_deref()));
+    let reset = reckoned(checked).and_then(|usage| moment(usage.resets_at.as_deref()));
     reset.map_or_else(String::new, |at| {
         format!(" until it is new on {} ({})", first_day(at, checked.zone), relative(at, checked.now, checked.zone))
     })
@@ -164,16 +190,12 @@ pub fn entitled(checked: &CheckedEntitlement) -> Option<String> {
     Some(format!("{what}{}{until}.", since.unwrap_or_default()))
 }
 
-/// How whoever wants numbers gets them, where the operator alone has them.
-pub fn ask_the_api(checked: &CheckedEntitlement, asked: AskedUse) -> Option<String> {
-    let state = checked.said?;
-    let CheckAnswer { organization, entitlement, .. } = &checked.answer;
+/// Where the operator's API answers the same question.
+pub fn path(checked: &CheckedEntitlement, asked: AskedUse) -> String {
+    let path = usage::path(&checked.answer.organization, &checked.answer.entitlement);
     let channel = asked.channel.map(|channel| format!("&channel={}", on_one_line(channel))).unwrap_or_default();
-    Some(format!(
-        "Use: the operator says {state}. How much is used, its store knows, which this command cannot read. Ask the operator's API: \
-         GET /v1/organizations/{organization}/entitlements/{entitlement}?amount={}{channel}",
-        asked.amount
-    ))
+    let options = if asked.with_options { "&options=true" } else { "" };
+    format!("{path}?amount={}{channel}{options}", asked.amount)
 }
 
 /// `the add-on extra-seats (Extra seats), 3 times, for entitlements/acme-video: 40 seats then`

@@ -37,7 +37,12 @@ pub fn text(
     palette: Palette,
 ) -> String {
     let explanation = &account.explanation;
-    let mut teller = Teller { paper: Paper::new(palette, room.text), zone: explanation.time_zone, now: statement.now };
+    let mut teller = Teller {
+        paper: Paper::new(palette, room.text),
+        zone: explanation.time_zone,
+        now: statement.now,
+        organization: &explanation.organization,
+    };
     heading(&mut teller.paper, explanation, statement.now);
     if explanation.entitlements.is_empty() {
         let nothing = match definition {
@@ -60,13 +65,14 @@ pub fn text(
     teller.paper.into_text()
 }
 
-struct Teller {
+struct Teller<'a> {
     paper: Paper,
     zone: Tz,
     now: Instant,
+    organization: &'a str,
 }
 
-impl Teller {
+impl Teller<'_> {
     fn subscriptions(&mut self, all: &[SubscriptionExplanation]) {
         if all.is_empty() {
             return;
@@ -111,8 +117,9 @@ impl Teller {
         let Some(usage) = &entitlement.usage else { return };
         let tone = if usage.allowed { None } else { Some(Tone::Bad) };
         let unit = entitlement.unit.as_deref();
-        self.paper.paragraph(2, tone, &usage::standing(usage, unit, self.now, self.zone));
-        for detail in usage::details(usage, self.zone) {
+        let path = usage::path(self.organization, &entitlement.definition);
+        self.paper.paragraph(2, tone, &usage::standing(usage, unit, &path, self.now, self.zone));
+        for detail in usage::details(usage, unit, self.now, self.zone) {
             self.paper.paragraph(4, Some(Tone::Quiet), &detail);
         }
     }

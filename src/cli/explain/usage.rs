@@ -5,20 +5,70 @@ use crate::{
     api::usage::UsageMode,
     cli::moment::{relative, shown},
     core::{
-        calendar::{Instant, Tz},
+        calendar::{Instant, Tz, format_instant},
         usage::state::UsageState,
     },
-    evaluation::explanation::{BalanceExplanation, BlockExplanation, ChannelExplanation, UsageExplanation},
+    evaluation::explanation::{
+        BalanceExplanation, BlockExplanation, ChannelExplanation, CountExplanation, UsageExplanation,
+    },
 };
 
-/// How it stands, in one sentence.
-pub fn standing(usage: &UsageExplanation, unit: Option<&str>, now: Instant, zone: Tz) -> String {
+/// Where the operator's API tells how an entitlement stands.
+pub fn path(organization: &str, entitlement: &str) -> String {
+    format!("/v1/organizations/{organization}/entitlements/{entitlement}")
+}
+
+/// How it stands, in one sentence. `path` is where the operator's API tells it.
+pub fn standing(usage: &UsageExplanation, unit: Option<&str>, path: &str, now: Instant, zone: Tz) -> String {
+    if let Some(count) = &usage.counted {
+        return counted(count, usage.state, path, now, zone);
+    }
     let Some(balance) = &usage.balance else {
         let allowed = if usage.allowed { "it may be used meanwhile" } else { "it may not be used meanwhile" };
         return format!("Use: nothing is known of what is used; {allowed}.");
     };
+    let stale = if usage.stale { "; nothing has been heard since for long" } else { "" };
+    let told = numbers(balance, usage.mode, unit, &beyond(usage, balance), now, zone);
+    format!("Use: {told}{stale}.")
+}
+
+/// How it stands where the operator alone has the numbers, and how whoever wants them gets them.
+fn counted(count: &CountExplanation, state: UsageState, path: &str, now: Instant, zone: Tz) -> String {
+    let since = count.state_since.as_deref().and_then(moment);
+    let (said, query) = match since {
+        Some(since) => (format!("says {state} since {}", shown(since, zone)), String::new()),
+        None => {
+            let and = if path.contains('?') { '&' } else { '?' };
+            ("has not said how it stands at that moment".to_owned(), format!("{and}at={}", format_instant(now)))
+        }
+    };
+    let reset = reset(count.resets_at.as_deref(), now, zone);
+    if since.is_some() && state == UsageState::Unknown {
+        return format!("Use: the operator {said}{reset}. It does not know now how much is used.");
+    }
+    format!(
+        "Use: the operator {said}{reset}. How much is used, its store knows, which this command cannot read. Ask the operator's API: \
+         GET {path}{query}"
+    )
+}
+
+/// `; new on 2027-08-01 00:00 CEST (in 11 days)`
+fn reset(at: Option<&str>, now: Instant, zone: Tz) -> String {
+    let at = at.and_then(moment);
+    at.map(|at| format!("; new on {} ({})", shown(at, zone), relative(at, now, zone))).unwrap_or_default()
+}
+
+/// `80 of 110 hours used since 2027-07-01 00:00 CEST, 30 left; new on 2027-08-01 00:00 CEST (in 11 days)`
+fn numbers(
+    balance: &BalanceExplanation,
+    mode: UsageMode,
+    unit: Option<&str>,
+    beyond: &str,
+    now: Instant,
+    zone: Tz,
+) -> String {
     let unit = unit.unwrap_or("units");
-    let in_use = if usage.mode == UsageMode::Held { "in use" } else { "used" };
+    let in_use = if mode == UsageMode::Held { "in use" } else { "used" };
     let used = format!("{} of {} {unit} {in_use}", balance.used, balance.allotted);
     let since = balance.since.as_deref().and_then(moment);
     let since = since.map(|since| format!(" since {}", shown(since, zone))).unwrap_or_default();
@@ -27,25 +77,40 @@ pub fn standing(usage: &UsageExplanation, unit: Option<&str>, now: Instant, zone
         "0" => "nothing is left".to_owned(),
         left => format!("{left} left"),
     };
-    let reset = balance.resets_at.as_deref().and_then(moment);
-    let reset = reset.map(|at| format!("; new on {} ({})", shown(at, zone), relative(at, now, zone)));
-    let stale = if usage.stale { "; nothing has been heard since for long" } else { "" };
-    format!("Use: {used}{since}, {left}{}{}{stale}.", beyond(usage, balance), reset.unwrap_or_default())
+    format!("{used}{since}, {left}{beyond}{}", reset(balance.resets_at.as_deref(), now, zone))
 }
 
 /// What is more than there is, and what that means.
 fn beyond(usage: &UsageExplanation, balance: &BalanceExplanation) -> String {
-    let over = |number: &str, what: &str| (number != "0").then(|| format!(", {number} {what}"));
-    let told = [over(&balance.overage, "beyond it"), over(&balance.excess, "more than it is now")];
     let refused = match usage.state {
         UsageState::Exhausted | UsageState::Exceeded => Some(", and no more is allowed".to_owned()),
         UsageState::Unknown | UsageState::Overage | UsageState::Warning | UsageState::Ok => None,
     };
-    told.into_iter().chain([refused]).flatten().collect()
+    over(balance) + &refused.unwrap_or_default()
+}
+
+fn over(balance: &BalanceExplanation) -> String {
+    let over = |number: &str, what: &str| (number != "0").then(|| format!(", {number} {what}"));
+    let told = [over(&balance.overage, "beyond it"), over(&balance.excess, "more than it is now")];
+    told.into_iter().flatten().collect()
+}
+
+/// What of it is reported, where the operator counts more.
+fn reported(usage: &UsageExplanation, unit: Option<&str>, now: Instant, zone: Tz) -> Option<String> {
+    let balance = usage.counted.as_ref()?.reported.as_ref()?;
+    let is_nothing = [&balance.used, &balance.overage, &balance.excess].iter().all(|number| number.as_str() == "0");
+    let told = match is_nothing {
+        true => "nothing".to_owned(),
+        false => numbers(balance, usage.mode, unit, &over(balance), now, zone),
+    };
+    Some(format!("Reported by EntitlementUsage objects alone: {told}"))
 }
 
 /// What it is taken from, and by which ways.
-pub fn details(usage: &UsageExplanation, zone: Tz) -> Vec<String> {
+pub fn details(usage: &UsageExplanation, unit: Option<&str>, now: Instant, zone: Tz) -> Vec<String> {
+    if let Some(told) = reported(usage, unit, now, zone) {
+        return vec![told];
+    }
     let Some(balance) = &usage.balance else { return Vec::new() };
     let blocks = balance.blocks.iter().filter(|_| is_worth_telling(balance)).map(|one| block(one, zone));
     let channels = balance.channels.iter().map(channel);

@@ -94,6 +94,10 @@ fn step(step: &TimelineStep, zone: Tz) -> Value {
 
 fn reset(definition: &str, (before, after): &(UseState, UseState)) -> Value {
     let told = |state: &UseState| json!({ "used": state.used.normalize().to_string(), "allotted": state.allotted.to_string() });
+    if before.is_reported {
+        let told = |state: &UseState| json!({ "used": null, "allotted": null, "reported": told(state) });
+        return json!({ "definition": definition, "before": told(before), "after": told(after), "stale": true });
+    }
     let mut said = json!({ "definition": definition, "before": told(before), "after": told(after) });
     if !before.carried.is_zero() {
         said["lapsed"] = before.carried.normalize().to_string().into();

@@ -47,17 +47,27 @@ pub fn lines(step: &TimelineStep, zone: Tz) -> Vec<Line<'_>> {
         let holding = step.holdings.get(definition);
         lines.extend(holding.iter().flat_map(|(before, after)| held(before, after)).map(line));
         let reset = step.resets.get(definition);
-        let reset =
-            reset.map(|(before, after)| format!("the allotment is new: {before} used → {after}{}", lapsed(before)));
-        lines.extend(reset.map(line));
+        lines.extend(reset.map(|(before, after)| renewed(before, after)).map(line));
     }
     lines.extend(objects(&step.objects));
     lines
 }
 
-/// What of a period's allotment lapses at its end.
+/// That an allotment is new, with what was used of it.
+fn renewed(before: &UseState, after: &UseState) -> String {
+    if before.is_reported {
+        return format!(
+            "the allotment is new; reported by EntitlementUsage objects: {before} used → {after}; what services have counted by the \
+             API stands in the operator's store: ask its API"
+        );
+    }
+    format!("the allotment is new: {before} used → {after}{}", lapsed(before))
+}
+
+/// What of a period's allotment lapses at its end, where that can be told.
 pub fn lapsed(before: &UseState) -> String {
     match before.carried {
+        _ if before.is_reported => String::new(),
         nothing if nothing.is_zero() => String::new(),
         one if one == Decimal::ONE => "; 1 carried over lapses".to_owned(),
         some => format!("; {} carried over lapse", some.normalize()),

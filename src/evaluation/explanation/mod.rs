@@ -21,7 +21,7 @@ pub use facets::{FacetValue, Overridden, SecretValue};
 pub use grant::{AmendmentExplanation, GrantExplanation, Origin, OriginKind, Suspension};
 pub use subscription::{EntryExplanation, PartExplanation, PartStanding, RemovalExplanation, SubscriptionExplanation};
 pub use told::{Part, Record, Told, told_since};
-pub use usage::{BalanceExplanation, BlockExplanation, ChannelExplanation, UsageExplanation};
+pub use usage::{BalanceExplanation, BlockExplanation, ChannelExplanation, CountExplanation, UsageExplanation};
 
 use super::{
     Evaluation,

@@ -30,6 +30,43 @@ pub struct UsageExplanation {
     /// The numbers; absent where nothing is known.
     #[serde(flatten)]
     pub balance: Option<BalanceExplanation>,
+    /// What there is in place of the numbers where the operator alone has them.
+    #[serde(flatten)]
+    pub counted: Option<CountExplanation>,
+}
+
+/// What can be told where the operator alone has the numbers, as it counts more than is reported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CountExplanation {
+    /// None of them, so that nobody takes one that is missing for nothing used.
+    #[serde(flatten)]
+    numbers: UntoldNumbers,
+    /// Since when it stands so.
+    pub state_since: Option<String>,
+    /// When the allotment is new.
+    pub resets_at: Option<String>,
+    /// The numbers by EntitlementUsage objects alone; absent where nothing is known of these.
+    pub reported: Option<BalanceExplanation>,
+}
+
+impl CountExplanation {
+    /// Without numbers but those that are reported.
+    #[must_use]
+    pub fn of(state_since: Option<String>, resets_at: Option<String>, reported: Option<BalanceExplanation>) -> Self {
+        Self { numbers: UntoldNumbers::default(), state_since, resets_at, reported }
+    }
+}
+
+/// Numbers that are `null`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+struct UntoldNumbers {
+    allotted: Option<String>,
+    used: Option<String>,
+    remaining: Option<String>,
+    excess: Option<String>,
+    overage: Option<String>,
+    unentitled: Option<String>,
 }
 
 /// What is used, and what is left.
@@ -101,6 +138,7 @@ impl UsageExplanation {
             allowed: meter.is_allowed(),
             stale: meter.is_stale,
             balance: meter.balance.as_ref().map(|balance| self::balance(balance, mode)),
+            counted: None,
         })
     }
 }

@@ -40,7 +40,7 @@ pub struct UsageSpec {
     #[serde(default)]
     pub limit: UsageLimit,
     /// How far beyond a Hard limit is still allowed: an amount, or a percentage of the allotment such as `"10%"`. Absent: not at
-    /// all.
+    /// all. With a Soft limit it has no effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buffer: Option<ShareField>,
     /// Whole percentages of the allotment, 1 to 1000, at which an event is given: at most 8. Absent: 80 and 100.
@@ -259,6 +259,9 @@ fn period(_: &mut SchemaGenerator) -> Schema {
         "type": "string",
         "minLength": 3,
         "maxLength": 16,
-        "pattern": "^P[1-9][0-9]{0,3}[YMWD]$",
+        "x-kubernetes-validations": [{
+            "rule": "self.matches('^P[1-9][0-9]{0,3}[YMWD]$')",
+            "message": "must be an ISO 8601 duration of one date part such as P1M, P1Y, P2W or P1D",
+        }],
     })
 }

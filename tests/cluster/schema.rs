@@ -21,6 +21,16 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("EntitlementDefinition", "{type: Feature, term: 1 year}", "must be an ISO 8601 duration"),
     ("EntitlementDefinition", "{type: Feature, term: P1YT}", "must be an ISO 8601 duration"),
     ("EntitlementDefinition", "{type: Feature, gracePeriod: -P1D}", "must be an ISO 8601 duration"),
+    (
+        "EntitlementDefinition",
+        "{type: Credit, unit: calls, amount: 1, usage: {mode: Consumed, period: 1 month}}",
+        "must be an ISO 8601 duration of one date part",
+    ),
+    (
+        "EntitlementDefinition",
+        "{type: Credit, unit: calls, amount: 1, usage: {mode: Consumed, period: P1M1D}}",
+        "must be an ISO 8601 duration of one date part",
+    ),
     ("EntitlementDefinition", "{type: Feature, category: /a}", "spec.category"),
     ("EntitlementDefinition", "{type: Feature, facets: [{name: a}]}", "exactly one of definition"),
     (

@@ -140,6 +140,10 @@ fn refuses_what_the_rules_do_not_allow() {
             "spec.term: must be an ISO 8601 duration of whole numbers such as P1Y, P30D, P1M2W or PT12H",
         ),
         (
+            "type: Credit, unit: calls, amount: 1, usage: {mode: Consumed, period: 1 month}",
+            "spec.usage.period: must be an ISO 8601 duration of one date part such as P1M, P1Y, P2W or P1D",
+        ),
+        (
             "type: Feature, outputs: [{name: o, kind: Secret, items: [{key: k, format: Keys}]}]",
             "spec.outputs[0].items[0]: an item needs key, the data key that it fills; only format Keys, which makes a key of each field, has none",
         ),

@@ -2,7 +2,7 @@
 
 use super::{
     UseChange, UsePut, UseQuestion, UseRefusal, UseVerdict,
-    moment::{asked_at, check_lateness, period},
+    moment::{asked_at, check_lateness, is_unlimited, period},
 };
 use crate::{
     api::usage::UsageMode,
@@ -60,13 +60,18 @@ pub fn judge(
     }
     let is_unentitled = rules.mode == UsageMode::Consumed && !meter.entitled.has(wanted.at);
     let asked_at = asked_at(meter, wanted.at, question.now);
-    let ask = UseAsk::of(&wanted, question.counted(), meter);
+    let mut ask = UseAsk::of(&wanted, question.counted(), meter);
     let decision = if asked_at == question.now && ask.basis.is_none() {
         decided
     } else {
         drop(decided);
-        let facts = ask.basis.as_ref().map_or_else(|| Arc::clone(facts), |taken| without(facts, taken));
-        decide_with(snapshot, question.entitlement, facts, asked_at)
+        let basis = ask.basis.as_ref().map_or_else(|| Arc::clone(facts), |taken| without(facts, taken));
+        let mut over = |facts: Arc<MeterFacts>| over(&decide_with(snapshot, question.entitlement, facts, asked_at));
+        if ask.is_moved_less {
+            let (before, after) = (over(Arc::clone(facts)), over(with(&basis, &wanted.register)));
+            ask.is_less = before.zip(after).is_some_and(|(before, after)| after <= before);
+        }
+        decide_with(snapshot, question.entitlement, basis, asked_at)
     };
     let said = said(&decision, question.entitlement, &ask, is_unentitled);
     let verdict = wanted.verdict.unwrap_or_else(|| {
@@ -166,8 +171,14 @@ struct UseAsk {
     channel: Option<Arc<str>>,
     /// It is no more than it was.
     is_less: bool,
-    /// What is taken back first, as it was by another channel, or in another period.
+    /// What is taken back first, as it was by another channel, or at another moment: what it counted there may be none of what it
+    /// comes to here.
     basis: Option<Register>,
+    /// It is no more than it was, and at another moment of the same period: then it is less if no more than before is beyond what was
+    /// held.
+    is_moved_less: bool,
+    /// There was no limit at its moment.
+    is_unlimited: bool,
 }
 
 impl UseAsk {
@@ -175,17 +186,17 @@ impl UseAsk {
         let register = &wanted.register;
         let channel = register.channel.clone();
         let whole = register.counted();
-        let Some(counted) = counted else {
-            return Self { amount: whole, channel, is_less: register.deleted, basis: None };
-        };
-        let is_same_period = meter.rules.mode == UsageMode::Held
-            || counted.at == register.at
-            || period(meter, counted.at) == period(meter, register.at);
-        if counted.channel == register.channel && is_same_period {
-            let more = whole - counted.amount;
-            return Self { amount: more, channel, is_less: more <= Decimal::ZERO, basis: None };
+        let is_unlimited = meter.rules.mode == UsageMode::Consumed && is_unlimited(meter, register.at);
+        let ask = Self { amount: whole, channel, is_less: false, basis: None, is_moved_less: false, is_unlimited };
+        let Some(counted) = counted else { return Self { is_less: register.deleted, ..ask } };
+        let is_same_moment = meter.rules.mode == UsageMode::Held || counted.at == register.at;
+        let (more, is_same_channel) = (whole - counted.amount, counted.channel == register.channel);
+        if is_same_channel && is_same_moment {
+            return Self { amount: more, is_less: more <= Decimal::ZERO, ..ask };
         }
-        Self { amount: whole, channel, is_less: false, basis: Some(counted.clone()) }
+        let is_same_period = is_same_moment || period(meter, counted.at) == period(meter, register.at);
+        let is_moved_less = is_same_channel && is_same_period && more <= Decimal::ZERO;
+        Self { basis: Some(counted.clone()), is_moved_less, ..ask }
     }
 }
 
@@ -198,10 +209,21 @@ fn decide_with(snapshot: &mut Snapshot, entitlement: &Arc<str>, facts: Arc<Meter
 
 /// The same without a use.
 fn without(facts: &MeterFacts, taken: &Register) -> Arc<MeterFacts> {
+    with(facts, &Register { amount: -taken.amount, ..taken.clone() })
+}
+
+/// The same with a use.
+fn with(facts: &MeterFacts, added: &Register) -> Arc<MeterFacts> {
     let mut ledger = Ledger::clone(&facts.ledger);
-    // What was added can be taken away.
-    let _ = ledger.add(taken.at, taken.channel.as_ref(), -taken.amount);
+    // What was added can be taken away; and what is too much to be counted is refused where it is kept.
+    let _ = ledger.add(added.at, added.channel.as_ref(), added.amount);
     Arc::new(MeterFacts { ledger: Arc::new(ledger), ..facts.clone() })
+}
+
+/// How much is used beyond what is held; none where nothing is in force.
+fn over(decision: &Decision) -> Option<Decimal> {
+    let mut balances = decision.meters.values().filter_map(|meter| meter.balance.as_ref());
+    balances.next().map(|balance| balance.overage + balance.excess)
 }
 
 fn said(decision: &Decision, entitlement: &str, ask: &UseAsk, is_unentitled: bool) -> CheckVerdict {
@@ -211,6 +233,9 @@ fn said(decision: &Decision, entitlement: &str, ask: &UseAsk, is_unentitled: boo
         // Less is always allowed.
         let reason = if said.allowed { said.reason } else { CheckReason::Allowed };
         return CheckVerdict { reason, allowed: true };
+    }
+    if ask.is_unlimited && said.reason == CheckReason::Exhausted {
+        return CheckVerdict { reason: CheckReason::Allowed, allowed: true };
     }
     if is_unentitled && said.allowed {
         // What was suspended or cancelled then is remembered; the objects may tell it no more.

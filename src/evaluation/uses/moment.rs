@@ -4,6 +4,7 @@ use super::UseRefusal;
 use crate::{
     api::usage::UsageMode,
     core::{
+        amount::Amount,
         calendar::{Bound, Instant, Nominal, Tz, add},
         usage::anchor::{Period, Periods},
     },
@@ -21,9 +22,22 @@ pub(super) fn asked_at(meter: &MeterDecision, at: Instant, now: Instant) -> Inst
     let asked = match period(meter, at) {
         Some(period) if period.from > now => at,
         Some(period) => before(period.until, now),
-        None => now,
+        None => before(blocks_end(meter, at), now),
     };
     asked.min(before(until, asked)).max(at.min(now))
+}
+
+/// Until when anything is in force that a use of that moment is taken of, where there are no periods: what has come into force since
+/// is not asked for it.
+fn blocks_end(meter: &MeterDecision, at: Instant) -> Bound {
+    let parts = meter.memory.held.iter().filter(|part| part.amount(at).is_some());
+    let ends = parts.filter_map(|part| part.spans.iter().rfind(|span| span.amount.is_some())).map(|span| span.until);
+    ends.max().unwrap_or(Bound::Never)
+}
+
+/// Whether there was no limit at a moment: nothing that is used then is taken of anything.
+pub(super) fn is_unlimited(meter: &MeterDecision, at: Instant) -> bool {
+    meter.memory.held.iter().any(|part| part.amount(at) == Some(Amount::Unlimited))
 }
 
 /// The period that a moment lies in; none where there are no periods, or none had begun.

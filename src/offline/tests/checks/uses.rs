@@ -195,6 +195,43 @@ type Said<'a> = (&'a str, &'a str, &'a str, &'a str);
     ("2027-01-10", "a", "1 by chat always", "no: ChannelNotCovered, 10 left, denied"),
     ("2027-01-10", "a", "1 by email", "yes: Allowed, 9 left"),
 ])]
+#[case::moved_from_where_it_did_not_count(
+    CheckScene::monthly().grant("a", &json!({"amount": 10, "start": "2027-01-05"})),
+    &[
+        ("2027-01-10", "a", "100 at 2027-01-04 always", "no: Waiting, kept"),
+        ("2027-01-10", "a", "100 at 2027-01-06", "no: Exhausted, 10 left, denied"),
+        ("2027-01-10", "a", "10 at 2027-01-06", "yes: Allowed, 0 left"),
+        ("2027-01-10", "a", "10 at 2027-01-07", "yes: Allowed, 0 left"),
+    ],
+)]
+#[case::less_at_another_moment_is_allowed(monthly(10), &[
+    ("2027-01-10", "a", "15 always", "no: Exhausted, 0 left"),
+    ("2027-01-10", "a", "14 at 2027-01-09", "yes: Allowed, 0 left"),
+    ("2027-01-10", "a", "15 at 2027-01-08", "no: Exhausted, 0 left, denied"),
+])]
+#[case::moved_from_where_there_was_no_limit(
+    monthly(10).grant("b", &json!({"amount": "Unlimited", "start": "2027-01-08", "end": "2027-01-09"})),
+    &[
+        ("2027-01-20", "a", "100 at 2027-01-08", "yes: Allowed, 10 left"),
+        ("2027-01-20", "a", "100 at 2027-01-15", "no: Exhausted, 10 left, denied"),
+        ("2027-01-20", "b", "10", "yes: Allowed, 0 left"),
+        ("2027-01-20", "c", "5 at 2027-01-08", "yes: Allowed, 0 left"),
+        ("2027-01-20", "c", "5 at 2027-01-10", "no: Exhausted, 0 left, denied"),
+    ],
+)]
+#[case::each_grant_is_asked_for_the_uses_of_its_own_time(
+    CheckScene::metered(&json!({"mode": "Consumed"}))
+        .grant("a", &json!({"amount": 10, "end": "2027-01-14"}))
+        .grant("b", &json!({"amount": 100, "start": "2027-01-15"})),
+    &[
+        ("2027-01-20", "a", "11 at 2027-01-12", "no: Exhausted, 10 left, denied"),
+        ("2027-01-20", "a", "10 at 2027-01-12", "yes: Allowed, 0 left"),
+        ("2027-01-20", "b", "1 at 2027-01-12", "no: Exhausted, 0 left, denied"),
+        ("2027-01-20", "b", "100", "yes: Allowed, 0 left"),
+        ("2027-01-20", "a", "back", "yes: Allowed, 10 left"),
+        ("2027-01-20", "c", "10 at 2027-01-12", "yes: Allowed, 0 left"),
+    ],
+)]
 #[case::when_nothing_was_held(CheckScene::monthly().grant("a", &json!({"amount": 10, "start": "2027-01-05"})), &[
     ("2027-01-10", "a", "1 at 2027-01-04", "no: Waiting, denied"),
     ("2027-01-10", "a", "1 at 2027-01-04 always", "no: Waiting, kept"),

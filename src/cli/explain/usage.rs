@@ -35,13 +35,12 @@ pub fn standing(usage: &UsageExplanation, unit: Option<&str>, path: &str, now: I
 /// How it stands where the operator alone has the numbers, and how whoever wants them gets them.
 fn counted(count: &CountExplanation, state: UsageState, path: &str, now: Instant, zone: Tz) -> String {
     let since = count.state_since.as_deref().and_then(moment);
-    let (said, query) = match since {
-        Some(since) => (format!("says {state} since {}", shown(since, zone)), String::new()),
-        None => {
-            let and = if path.contains('?') { '&' } else { '?' };
-            ("has not said how it stands at that moment".to_owned(), format!("{and}at={}", format_instant(now)))
-        }
-    };
+    let and = if path.contains('?') { '&' } else { '?' };
+    let said = since.map_or_else(
+        || "has not said how it stands at that moment".to_owned(),
+        |since| format!("says {state} since {}", shown(since, zone)),
+    );
+    let query = since.map_or_else(|| format!("{and}at={}", format_instant(now)), |_| String::new());
     let reset = reset(count.resets_at.as_deref(), now, zone);
     if since.is_some() && state == UsageState::Unknown {
         return format!("Use: the operator {said}{reset}. It does not know now how much is used.");

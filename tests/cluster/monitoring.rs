@@ -294,10 +294,13 @@ fn prometheus_runs_every_query(stage: &Stage, operator: &Operator, waiting: f64)
         let is_through = !rules.is_empty() && rules.iter().all(|rule| rule["health"] == "ok");
         if is_through { Ok(rules) } else { Err(groups.to_string()) }
     });
-    // Nothing but the conflict and the override that was asked for too early is wrong, and neither has lasted long enough.
+    // Nothing but the conflict, the override that was asked for too early, and the Prometheus that is not there is wrong, and none has
+    // lasted long enough.
     let raised = rules.iter().filter(|rule| rule["type"] == "alerting" && rule["state"] != "inactive");
     let raised: Vec<&Value> = raised.map(|rule| &rule["name"]).collect();
-    assert_eq!(raised, ["EntitlementDeliveriesFailing", "EntitlementApprovalsUnprotected"]);
+    let expected =
+        ["EntitlementDeliveriesFailing", "EntitlementApprovalsUnprotected", "EntitlementPrometheusNotAnswering"];
+    assert_eq!(raised, expected);
     let recorded = prometheus.query("namespace_job_phase:entitlement_instances:sum{phase=\"Waiting\"}").unwrap();
     assert_eq!(recorded[0]["value"][1], waiting.to_string());
 }

@@ -7,7 +7,7 @@ use super::{
     openapi::{CountingProblems, stated_amount},
     problem::{CheckProblem, ProblemDetails},
     routes::CheckSurroundings,
-    stated::{check_channel, read_amount, read_moment},
+    stated::{check_channel, read_amount, read_exact_moment},
 };
 use crate::{
     core::{calendar::Instant, usage::report::check_key},
@@ -226,7 +226,7 @@ impl UsageEvent {
         }
         let organization = self.subject.as_deref().filter(|subject| !subject.is_empty());
         let organization = organization.ok_or_else(|| invalid("subject: write the organization's name"))?.into();
-        let time = self.time.as_deref().map(|time| read_moment("time", time)).transpose()?;
+        let time = self.time.as_deref().map(|time| read_exact_moment("time", time)).transpose()?;
         let data =
             self.data.as_ref().ok_or_else(|| invalid("data: write {\"definition\": …, \"amount\": …} as JSON"))?;
         let data = UsageEventData::deserialize(data).map_err(|error| {

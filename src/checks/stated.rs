@@ -4,7 +4,7 @@ use super::problem::CheckProblem;
 use crate::{
     api::amount::AmountField,
     core::{
-        calendar::{Instant, parse_instant},
+        calendar::{Instant, parse_exact_instant, parse_instant},
         name::is_dns_label,
         usage::report,
     },
@@ -46,6 +46,11 @@ pub(super) fn read_amount(amount: &Value) -> Result<Decimal, CheckProblem> {
 /// An RFC 3339 time.
 pub(super) fn read_moment(field: &str, text: &str) -> Result<Instant, CheckProblem> {
     parse_instant(text).map_err(|error| CheckProblem::Invalid(format!("{field}: {error}")))
+}
+
+/// The same with its fraction.
+pub(super) fn read_exact_moment(field: &str, text: &str) -> Result<Instant, CheckProblem> {
+    parse_exact_instant(text).map_err(|error| CheckProblem::Invalid(format!("{field}: {error}")))
 }
 
 /// A channel's name; whether anybody knows it is another question.

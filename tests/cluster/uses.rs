@@ -7,6 +7,7 @@ use crate::{
     usage::support::Desk,
     wait::eventually,
 };
+use chrono::{TimeDelta, Utc};
 use entitlement_operator::{installation::OPERATOR_NAMESPACE, store::PersistentStore};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -117,8 +118,15 @@ async fn uses_are_counted_once_if_they_are_allowed() {
         (200, expected.map(|(id, status)| (json!(id), json!(status))).to_vec()),
         "{results}"
     );
+    // What is said of a key last counts, in whichever order it comes.
+    let second = (Utc::now() - TimeDelta::seconds(10)).format("%Y-%m-%dT%H:%M:%S");
+    for (id, fraction, amount) in [("7", "5", "0.1"), ("8", "900001", "0.3"), ("9", "9", "0.2")] {
+        let mut said = event(&name, id, json!({"definition": name, "amount": amount, "key": "call-7"}));
+        said["time"] = json!(format!("{second}.{fraction}Z"));
+        assert_eq!(send(EVENT, &said).0, 200);
+    }
     let (_, answer) = counting.service.gets(&counting.one);
-    assert_eq!((&answer["usage"]["used"], &answer["usage"]["overage"]), (&json!("10"), &json!("3.5")), "{answer}");
+    assert_eq!((&answer["usage"]["used"], &answer["usage"]["overage"]), (&json!("10"), &json!("3.8")), "{answer}");
 
     // A client's workload reads, and counts nothing.
     let uses = format!("{}/uses/case-1", counting.one);

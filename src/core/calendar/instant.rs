@@ -1,10 +1,10 @@
 //! A moment on the time line, and its text.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, SubsecRound as _, Utc};
 
 use super::excerpt;
 
-/// A moment on the time line. Those that this module yields are of whole seconds and of the years
+/// A moment on the time line. Those that this module yields are of whole seconds (but for `parse_exact_instant`) and of the years
 /// 0000 to 9999.
 pub type Instant = DateTime<Utc>;
 
@@ -59,6 +59,7 @@ pub enum TimeProblem {
 pub(super) enum Fraction {
     Refused,
     CutOff,
+    Kept,
 }
 
 /// Reads an RFC 3339 time. `t` and `z` may be lower case, as RFC 3339 (section 5.6) allows; a space
@@ -69,6 +70,14 @@ pub(super) enum Fraction {
 /// Where the text is no RFC 3339 time or a leap second.
 pub fn parse_instant(text: &str) -> Result<Instant, InvalidInstant> {
     read_time(text, Fraction::CutOff).map_err(|problem| InvalidInstant { excerpt: excerpt(text), problem })
+}
+
+/// The same with its fraction, to the microsecond: for what is said of one thing several times in a second.
+///
+/// # Errors
+/// As [`parse_instant`].
+pub fn parse_exact_instant(text: &str) -> Result<Instant, InvalidInstant> {
+    read_time(text, Fraction::Kept).map_err(|problem| InvalidInstant { excerpt: excerpt(text), problem })
 }
 
 /// The RFC 3339 text of an instant in UTC, of whole seconds: `2027-01-31T00:00:00Z`.
@@ -109,7 +118,10 @@ pub(super) fn read_time(text: &str, fraction: Fraction) -> Result<Instant, TimeP
     if clock.ends_with(":60") {
         return Err(TimeProblem::LeapSecond);
     }
-    DateTime::parse_from_rfc3339(text).map(|time| bounded(time.to_utc())).map_err(|_| TimeProblem::Nonexistent)
+    let time = DateTime::parse_from_rfc3339(text).map_err(|_| TimeProblem::Nonexistent)?.to_utc();
+    let second = bounded(time);
+    let is_exact = fraction == Fraction::Kept && second.timestamp() == time.timestamp();
+    Ok(if is_exact { time.trunc_subsecs(6) } else { second })
 }
 
 /// Whether `text` has the form of `form`, in which `0` stands for any digit and a letter for itself

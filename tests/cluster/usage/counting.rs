@@ -170,18 +170,13 @@ async fn a_use_while_the_client_was_suspended_does_not_count() {
     desk.sell().await;
     desk.report(1).await;
     desk.counted(1).await;
-    let suspend = async |is_suspended: bool, phase: &str| {
-        let patch = json!({"spec": {"suspended": is_suspended}});
-        desk.cluster.merge("EntitlementInstance", "entitlements", "$", patch).await.unwrap();
-        desk.cluster.phase(&desk.cluster.name, phase).await;
-    };
-    suspend(true, "Suspended").await;
+    desk.suspend(true).await;
     // A whole second within, as uses have no fractions.
     let within = Utc::now().trunc_subsecs(0) + TimeDelta::seconds(1);
     while Utc::now() < within + TimeDelta::seconds(1) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    suspend(false, "Active").await;
+    desk.suspend(false).await;
     let register = |key: &str, at: &str, amount: u32| json!({"key": key, "at": at, "amount": amount});
     let at = within.format("%Y-%m-%dT%H:%M:%SZ").to_string();
     desk.report_all(vec![register("BEFORE", "2026-06-01", 9), register("WITHIN", &at, 1)]).await;

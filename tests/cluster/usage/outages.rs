@@ -95,10 +95,8 @@ async fn a_store_that_takes_no_write_keeps_no_right_from_anybody() {
     other.execute("BEGIN IMMEDIATE").await.unwrap();
     desk.report(10).await;
     desk.cluster.condition("EntitlementDefinition", "$", "Metered", "False", "StoreUnavailable").await;
-    for (is_suspended, phase) in [(true, "Suspended"), (false, "Active")] {
-        let patch = json!({"spec": {"suspended": is_suspended}});
-        desk.cluster.merge("EntitlementInstance", "entitlements", "$", patch).await.unwrap();
-        desk.cluster.phase(&desk.cluster.name, phase).await;
+    for is_suspended in [true, false] {
+        desk.suspend(is_suspended).await;
     }
     // Of what was used that is known which was written.
     desk.state("Ok", true).await;
@@ -156,10 +154,8 @@ async fn a_database_that_stands_still_keeps_no_right_from_anybody_and_all_is_cou
     let frozen = Frozen::new(&server);
     desk.report(9).await;
     desk.cluster.condition("EntitlementDefinition", "$", "Metered", "False", "StoreUnavailable").await;
-    for (is_suspended, phase) in [(true, "Suspended"), (false, "Active")] {
-        let patch = json!({"spec": {"suspended": is_suspended}});
-        desk.cluster.merge("EntitlementInstance", "entitlements", "$", patch).await.unwrap();
-        desk.cluster.phase(&desk.cluster.name, phase).await;
+    for is_suspended in [true, false] {
+        desk.suspend(is_suspended).await;
     }
     desk.state("Ok", true).await;
 

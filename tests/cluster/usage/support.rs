@@ -87,6 +87,13 @@ impl Desk {
         self.cluster.apply(&report.to_string()).await;
     }
 
+    /// Suspends what organization `$` holds, or ends that.
+    pub async fn suspend(&self, is_suspended: bool) {
+        let patch = json!({"spec": {"suspended": is_suspended}});
+        self.cluster.merge("EntitlementInstance", "entitlements", "$", patch).await.unwrap();
+        self.cluster.phase(&self.cluster.name, if is_suspended { "Suspended" } else { "Active" }).await;
+    }
+
     /// Waits until all of the last report counts.
     pub async fn counted(&self, cases: usize) {
         let is_it = |seen: &Value| is_current(seen) && seen["status"]["counted"] == cases;

@@ -1,6 +1,8 @@
 use rstest::rstest;
 
-use super::super::{Bound, InvalidMoment, Moment, NEVER, Nominal, TimeProblem, format_instant, parse_instant};
+use super::super::{
+    Bound, InvalidMoment, Moment, NEVER, Nominal, TimeProblem, format_instant, parse_exact_instant, parse_instant,
+};
 use super::{end, moment, start};
 
 #[rstest]
@@ -82,6 +84,16 @@ fn a_refusal_says_what_to_write() {
 #[case("2027-01-31T09:00:00.123456789123+02:00", "2027-01-31T07:00:00Z")]
 fn instants_compare_at_one_precision(#[case] text: &str, #[case] second: &str) {
     assert_eq!(format_instant(parse_instant(text).unwrap()), second);
+}
+
+#[rstest]
+#[case("2027-01-31T09:00:00Z", 1_801_386_000_000_000)]
+#[case("2027-01-31T09:00:00.5Z", 1_801_386_000_500_000)]
+#[case("2027-01-31T09:00:00.123456789123+02:00", 1_801_378_800_123_456)]
+#[case("1969-12-31T23:59:59.9Z", -100_000)]
+#[case("9999-12-31T23:59:59.9-12:00", 253_402_300_799_000_000)]
+fn what_is_said_several_times_in_a_second_keeps_its_fraction(#[case] text: &str, #[case] microseconds: i64) {
+    assert_eq!(parse_exact_instant(text).unwrap().timestamp_micros(), microseconds);
 }
 
 #[rstest]

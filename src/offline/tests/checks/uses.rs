@@ -196,7 +196,8 @@ type Said<'a> = (&'a str, &'a str, &'a str, &'a str);
     ("2027-01-10", "a", "1 by email", "yes: Allowed, 9 left"),
 ])]
 #[case::moved_from_where_it_did_not_count(
-    CheckScene::monthly().grant("a", &json!({"amount": 10, "start": "2027-01-05"})),
+    CheckScene::metered(&json!({"mode": "Consumed", "period": "P1M", "anchor": "Calendar"}))
+        .grant("a", &json!({"amount": 10, "start": "2027-01-05"})),
     &[
         ("2027-01-10", "a", "100 at 2027-01-04 always", "no: Waiting, kept"),
         ("2027-01-10", "a", "100 at 2027-01-06", "no: Exhausted, 10 left, denied"),

@@ -86,6 +86,15 @@ pub fn format_instant(instant: Instant) -> String {
     bounded(instant).to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
+/// The same with its fraction, if it has any, to the microsecond: `2027-01-31T00:00:00.250Z`.
+#[must_use]
+pub fn format_exact_instant(instant: Instant) -> String {
+    if bounded(instant).timestamp() != instant.timestamp() {
+        return format_instant(instant);
+    }
+    instant.trunc_subsecs(6).to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
 /// The nearest whole second, not after `instant`, that RFC 3339 can write.
 pub(super) fn bounded(instant: Instant) -> Instant {
     let second = instant.timestamp();

@@ -34,7 +34,9 @@ use super::excerpt::elided_after_characters;
 pub use arithmetic::{add, length, subtract};
 pub use bound::{Bound, NEVER};
 pub use duration::{CalendarDuration, DurationProblem, InvalidDuration};
-pub use instant::{Instant, InvalidInstant, TimeProblem, format_instant, parse_exact_instant, parse_instant};
+pub use instant::{
+    Instant, InvalidInstant, TimeProblem, format_exact_instant, format_instant, parse_exact_instant, parse_instant,
+};
 pub use local::{format_local, format_until};
 pub use moment::{InvalidMoment, Moment};
 pub use nominal::Nominal;

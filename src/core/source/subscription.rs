@@ -66,6 +66,15 @@ impl DerefMut for StatedSubscription {
     }
 }
 
+/// Who says from when on an entry counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// The start that it states, or that of the subscription, which it is as old as.
+    Stated,
+    /// Nobody: an entry that may come at any time counts with the subscription.
+    Unstated,
+}
+
 /// From when until when an entry counts, as written.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StatedWindow {
@@ -78,6 +87,12 @@ pub struct StatedWindow {
 impl StatedWindow {
     fn of(start: Option<&str>, end: Option<&str>) -> Self {
         Self { start: start.map(str::parse), end: end.map(str::parse) }
+    }
+
+    /// Who says from when on it counts.
+    #[must_use]
+    pub fn beginning(&self) -> Beginning {
+        if self.start.is_some() { Beginning::Stated } else { Beginning::Unstated }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::window::Window;
 use crate::{
     api::facet_fields::FacetFields,
-    core::{amount::Amount, usage::caps::ChannelCaps},
+    core::{amount::Amount, source::subscription::Beginning, usage::caps::ChannelCaps},
 };
 use std::sync::Arc;
 
@@ -50,6 +50,8 @@ pub struct GrantPart {
     pub facets: Arc<FacetFields>,
     /// When.
     pub window: Window,
+    /// Who says from when on.
+    pub beginning: Beginning,
 }
 
 impl GrantPart {

@@ -85,6 +85,7 @@ fn continues(before: &Piece, after: &Piece) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{super::parts::PartOrigin, *};
+    use crate::core::source::subscription::Beginning;
     use proptest::prelude::*;
 
     fn at(second: u32) -> Instant {
@@ -105,6 +106,7 @@ mod tests {
             channels: None,
             facets: Arc::default(),
             window: window(span),
+            beginning: Beginning::Stated,
         }
     }
 

@@ -5,7 +5,6 @@ use super::{
     part::covered,
 };
 use crate::core::calendar::{Bound, Instant};
-use chrono::SubsecRound as _;
 
 /// The spans of time in which something of a definition was in force, in order and apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,7 +14,7 @@ impl EntitledTime {
     /// What is remembered up to now, and what the present objects say of all other time.
     #[must_use]
     pub fn of(known: &Memory, present: &PresentParts, now: Instant) -> Self {
-        let held = parts(&known.held, &present.parts, now.trunc_subsecs(0));
+        let held = parts(&known.held, &present.parts, now);
         let spans = held.iter().flat_map(|part| &part.spans).filter(|span| span.amount.is_some());
         Self(covered(spans.map(|span| (span.from, span.until))))
     }

@@ -6,7 +6,7 @@
 
 use super::{
     anchor::{Period, PeriodAnchor, Periods},
-    part::{HeldPart, HeldSpan, covered, joined},
+    part::{HeldPart, HeldSpan, covered, joined, largest},
     rules::UsageRules,
 };
 use crate::{
@@ -39,9 +39,9 @@ impl Memory {
     /// What is remembered once the present objects were looked at.
     #[must_use]
     pub fn after(&self, rules: &UsageRules, present: &PresentParts, now: Instant) -> Self {
-        // Moments are written in whole seconds.
-        let now = now.trunc_subsecs(0);
         let held = parts(&self.held, &present.parts, now);
+        // Periods begin with a second.
+        let now = now.trunc_subsecs(0);
         let anchors = self.anchors(rules, present.first, &held, now);
         let mut memory = Self { anchors, held };
         memory.forget(rules, now);
@@ -151,6 +151,7 @@ fn has_anchor(anchors: &[PeriodAnchor], from: Bound, until: Bound) -> bool {
 /// What was held when: as it was remembered up to now, and as the present objects say from now on, and wherever nothing was
 /// remembered.
 pub(super) fn parts(known: &[HeldPart], present: &[HeldPart], now: Instant) -> Vec<HeldPart> {
+    let look = Look { second: now.trunc_subsecs(0), now: now.trunc_subsecs(6) };
     let mut parts: BTreeMap<&str, (Option<&HeldPart>, Option<&HeldPart>)> = BTreeMap::new();
     for part in known {
         parts.entry(&part.name).or_default().0 = Some(part);
@@ -158,30 +159,49 @@ pub(super) fn parts(known: &[HeldPart], present: &[HeldPart], now: Instant) -> V
     for part in present {
         parts.entry(&part.name).or_default().1 = Some(part);
     }
-    parts.into_values().filter_map(|(known, present)| merged(known, present, now)).collect()
+    parts.into_values().filter_map(|(known, present)| look.merged(known, present)).collect()
 }
 
-fn merged(known: Option<&HeldPart>, present: Option<&HeldPart>, now: Instant) -> Option<HeldPart> {
-    let remembered = known.into_iter().flat_map(|part| &part.spans);
-    let remembered: Vec<HeldSpan> = remembered
-        .map(|span| HeldSpan { until: span.until.min(Bound::At(now)), ..*span })
-        .filter(|span| !span.until.has_come(span.from))
-        .collect();
-    let said = present.map(|part| part.spans.as_slice()).unwrap_or_default();
-    let mut spans: Vec<HeldSpan> = said.iter().flat_map(|span| uncovered(*span, &remembered)).collect();
-    spans.extend(remembered);
-    spans.sort_by_key(|span| span.from);
-    let spans = joined(spans);
-    let last = spans.last()?.until;
-    let part = present.or(known)?;
-    Some(HeldPart {
-        start: spans.first()?.from.min(part.start),
-        // What is not among the present objects any more was over when that was noticed.
-        end: present.map_or(last, |part| part.end.max(last)),
-        name: part.name.clone(),
-        priority: part.priority,
-        spans,
-    })
+/// A moment at which the present objects are looked at.
+///
+/// What is used is dated in whole seconds. So what begins counts from the beginning of the second in which that is noticed, and
+/// what ends counts until it is noticed: a use of that second, which may have been answered before, is not taken back.
+#[derive(Clone, Copy)]
+struct Look {
+    second: Instant,
+    /// To the microsecond, as it is written.
+    now: Instant,
+}
+
+impl Look {
+    fn merged(self, known: Option<&HeldPart>, present: Option<&HeldPart>) -> Option<HeldPart> {
+        let spans = |part: Option<&HeldPart>| part.map(|part| part.spans.clone()).unwrap_or_default();
+        let (remembered, said) = (spans(known), spans(present));
+        let (second, now) = (Bound::At(self.second), Bound::At(self.now));
+        let mut spans = cut(&remembered, Instant::MIN_UTC, second);
+        spans.extend(cut(&said, Instant::MIN_UTC, second).iter().flat_map(|span| uncovered(*span, &remembered)));
+        let of_second = [cut(&remembered, self.second, now), cut(&said, self.second, now)].concat();
+        spans.extend(largest(&of_second));
+        spans.extend(cut(&said, self.now, Bound::Never));
+        spans.sort_by_key(|span| span.from);
+        let spans = joined(spans);
+        let last = spans.last()?.until;
+        let part = present.or(known)?;
+        Some(HeldPart {
+            start: spans.first()?.from.min(part.start),
+            // What is not among the present objects any more was over when that was noticed.
+            end: present.map_or(last, |part| part.end.max(last)),
+            name: part.name.clone(),
+            priority: part.priority,
+            spans,
+        })
+    }
+}
+
+/// What of spans lies within a time.
+fn cut(spans: &[HeldSpan], from: Instant, until: Bound) -> Vec<HeldSpan> {
+    let within = |span: &HeldSpan| HeldSpan { from: span.from.max(from), until: span.until.min(until), ..*span };
+    spans.iter().map(within).filter(|span| !span.until.has_come(span.from)).collect()
 }
 
 /// What of a span none of others covers, which stand in order and apart.

@@ -73,6 +73,20 @@ pub fn joined(spans: impl IntoIterator<Item = HeldSpan>) -> Vec<HeldSpan> {
     joined
 }
 
+/// At each moment the largest amount of the spans that cover it, which stand in no order and may overlap.
+#[must_use]
+pub fn largest(spans: &[HeldSpan]) -> Vec<HeldSpan> {
+    let mut edges: Vec<Instant> = spans.iter().flat_map(|span| [Some(span.from), span.until.at()]).flatten().collect();
+    edges.sort_unstable();
+    edges.dedup();
+    let piece = |(index, from): (usize, &Instant)| {
+        let amount = spans.iter().filter(|span| span.has(*from)).map(|span| span.amount).max()?;
+        let until = edges.get(index + 1).map_or(Bound::Never, |next| Bound::At(*next));
+        Some(HeldSpan { from: *from, until, amount })
+    };
+    joined(edges.iter().enumerate().filter_map(piece))
+}
+
 /// The spans of time that any of these cover, in order and apart: those that touch or overlap are one.
 pub(super) fn covered(spans: impl IntoIterator<Item = (Instant, Bound)>) -> Vec<(Instant, Bound)> {
     let mut spans: Vec<(Instant, Bound)> = spans.into_iter().filter(|(from, until)| !until.has_come(*from)).collect();

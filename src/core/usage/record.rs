@@ -17,7 +17,7 @@ use super::{
 };
 use crate::core::{
     amount::Amount,
-    calendar::{Bound, CalendarDuration, Instant, Nominal, format_instant, parse_instant, parse_zone},
+    calendar::{Bound, CalendarDuration, Instant, Nominal, format_exact_instant, parse_exact_instant, parse_zone},
 };
 use chrono::NaiveDateTime;
 use rust_decimal::Decimal;
@@ -124,13 +124,13 @@ struct InstantText(Instant);
 
 impl Serialize for InstantText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&format_instant(self.0))
+        serializer.serialize_str(&format_exact_instant(self.0))
     }
 }
 
 impl<'de> Deserialize<'de> for InstantText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        parse_instant(&String::deserialize(deserializer)?).map(Self).map_err(D::Error::custom)
+        parse_exact_instant(&String::deserialize(deserializer)?).map(Self).map_err(D::Error::custom)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
         definition::Definition,
         facets::{Layer, Statement},
         plan::{PlanAmount, PlanEntry},
-        source::subscription::{Agreed, RememberedRight, Subscription},
+        source::subscription::{Agreed, Beginning, RememberedRight, Subscription},
         subscription::{GrantPart, OwnTime, PartOrigin, Piece, Removed, Window, pieces},
         usage::caps::{self, ChannelCaps},
     },
@@ -138,7 +138,7 @@ impl Ingredients<'_> {
             let serving = PresentEntries::of(&counting);
             for entry in &counting.agreed.entries {
                 let origin = PartOrigin::Plan { plan: Arc::clone(&plan), group: Arc::clone(&entry.group) };
-                let part = self.part(&serving, entry, origin, 1, window);
+                let part = self.part(&serving, entry, origin, 1, (window, Beginning::Stated));
                 parts.entry(Arc::clone(&entry.definition)).or_default().push(part);
             }
         }
@@ -152,7 +152,8 @@ impl Ingredients<'_> {
                     group: Arc::clone(&entry.group),
                     quantity: usable.entry.quantity,
                 };
-                let part = self.part(&serving, entry, origin, usable.entry.quantity, window);
+                let time = (window, usable.entry.window.beginning());
+                let part = self.part(&serving, entry, origin, usable.entry.quantity, time);
                 parts.entry(Arc::clone(&entry.definition)).or_default().push(part);
             }
         }
@@ -165,6 +166,7 @@ impl Ingredients<'_> {
                 channels: channels(entry).cloned(),
                 facets: Arc::clone(&entry.facets),
                 window,
+                beginning: entry.window.beginning(),
             };
             parts.entry(Arc::clone(&entry.definition)).or_default().push(part);
         }
@@ -183,8 +185,14 @@ impl Ingredients<'_> {
         let given = given.filter(|(_, right)| right.entitled || !was_in_force && !right.removed);
         let right = |(definition, right): (&Arc<str>, &RememberedRight)| {
             let facets = self.subscription.facets.get(definition).cloned().unwrap_or_default();
-            let part =
-                GrantPart { origin: PartOrigin::Remembered, amount: right.amount, channels: None, facets, window };
+            let part = GrantPart {
+                origin: PartOrigin::Remembered,
+                amount: right.amount,
+                channels: None,
+                facets,
+                window,
+                beginning: Beginning::Stated,
+            };
             (Arc::clone(definition), Right::of(vec![part], Vec::new()))
         };
         given.map(right).collect()
@@ -208,7 +216,7 @@ impl Ingredients<'_> {
         entry: &PlanEntry,
         origin: PartOrigin,
         times: u32,
-        window: Window,
+        (window, beginning): (Window, Beginning),
     ) -> GrantPart {
         let amount = self.amount(entry).filter(|_| self.has_amount(&entry.definition));
         GrantPart {
@@ -217,6 +225,7 @@ impl Ingredients<'_> {
             channels: entry.channels.as_ref().map(|channels| caps::times(channels, times)),
             facets: Arc::clone(&serving.entry(entry).facets),
             window,
+            beginning,
         }
     }
 

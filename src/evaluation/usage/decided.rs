@@ -84,9 +84,9 @@ impl MeterDecision {
         last_said: Option<SaidMeter>,
         now: Instant,
     ) -> Option<Self> {
-        let present = present(holding, holding.definition()?, rules, now);
         let nothing = Memory::default();
         let known = facts.map_or(&nothing, |facts| &facts.memory);
+        let present = present(holding, holding.definition()?, rules, known, now);
         let mut decision = Self {
             rules: Arc::clone(rules),
             facts: None,

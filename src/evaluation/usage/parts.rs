@@ -10,11 +10,11 @@ use crate::{
         amount::Amount,
         calendar::{Bound, Instant, Nominal},
         definition::Definition,
-        source::SourceKind,
+        source::{SourceKind, subscription::Beginning},
         subscription::PartOrigin,
         usage::{
-            memory::PresentParts,
-            part::{HeldPart, HeldSpan, joined},
+            memory::{Memory, PresentParts},
+            part::{HeldPart, HeldSpan, largest},
             rules::UsageRules,
         },
     },
@@ -23,14 +23,25 @@ use crate::{
         subscriptions::Right,
     },
 };
+use chrono::SubsecRound as _;
 use std::collections::BTreeMap;
 
 /// What the present objects say of a metered definition.
+///
+/// An add-on or an addition without a start counts with its subscription, but nobody says when it came. Where anything is
+/// remembered, it came after that, and what was used before is not taken from it: it would be gone with it.
 #[must_use]
-pub fn present(holding: &Holding, definition: &Definition, rules: &UsageRules, now: Instant) -> PresentParts {
+pub fn present(
+    holding: &Holding,
+    definition: &Definition,
+    rules: &UsageRules,
+    known: &Memory,
+    now: Instant,
+) -> PresentParts {
+    let noticed = (!known.held.is_empty()).then(|| now.trunc_subsecs(0));
     let mut parts: BTreeMap<String, Gathered> = BTreeMap::new();
     for member in &holding.members {
-        for (name, spans) in gives(member, definition, rules) {
+        for (name, spans) in gives(member, definition, rules, noticed) {
             let name = match (definition.aggregation, member.grant.id.source.kind) {
                 (Aggregation::Sum, _) | (_, SourceKind::Override) => name,
                 (Aggregation::Max, _) => LARGEST.to_owned(),
@@ -68,21 +79,13 @@ impl Gathered {
     }
 }
 
-/// At each moment the largest amount of the spans that cover it.
-fn largest(spans: &[HeldSpan]) -> Vec<HeldSpan> {
-    let mut edges: Vec<Instant> = spans.iter().flat_map(|span| [Some(span.from), span.until.at()]).flatten().collect();
-    edges.sort_unstable();
-    edges.dedup();
-    let piece = |(index, from): (usize, &Instant)| {
-        let amount = spans.iter().filter(|span| span.has(*from)).map(|span| span.amount).max()?;
-        let until = edges.get(index + 1).map_or(Bound::Never, |next| Bound::At(*next));
-        Some(HeldSpan { from: *from, until, amount })
-    };
-    joined(edges.iter().enumerate().filter_map(piece))
-}
-
 /// The parts that a grant gives, by name.
-fn gives(member: &Member, definition: &Definition, rules: &UsageRules) -> Vec<(String, Vec<HeldSpan>)> {
+fn gives(
+    member: &Member,
+    definition: &Definition,
+    rules: &UsageRules,
+    noticed: Option<Instant>,
+) -> Vec<(String, Vec<HeldSpan>)> {
     let source = &member.grant.id.source;
     // Where an allotment is for the whole time of what gives it, a renewal has one of its own.
     let chain = member.verdict.acceptance.as_ref().filter(|_| rules.period.is_some());
@@ -90,7 +93,7 @@ fn gives(member: &Member, definition: &Definition, rules: &UsageRules) -> Vec<(S
     let name = format!("{} {}/{named}", source.kind.field(), source.namespace);
     match member.right.as_deref() {
         None => vec![(name, spans(member, &amounts(member, definition)))],
-        Some(right) => parts_of(member, right, definition, &name),
+        Some(right) => parts_of(member, right, definition, &name, noticed),
     }
 }
 
@@ -130,15 +133,23 @@ fn suspended(member: &Member) -> Option<HeldSpan> {
 }
 
 /// What a subscription gives: the plan in force, add-ons, and additions, each by itself.
-fn parts_of(member: &Member, right: &Right, definition: &Definition, name: &str) -> Vec<(String, Vec<HeldSpan>)> {
+fn parts_of(
+    member: &Member,
+    right: &Right,
+    definition: &Definition,
+    name: &str,
+    noticed: Option<Instant>,
+) -> Vec<(String, Vec<HeldSpan>)> {
     let mut parts: BTreeMap<String, Vec<HeldSpan>> = BTreeMap::new();
     for piece in &right.pieces {
         for part in piece.parts.iter().filter_map(|index| right.parts.get(*index)) {
-            let (from, until) = (piece.window.from, piece.window.until);
+            let noticed = noticed.filter(|_| part.beginning == Beginning::Unstated);
+            let from = noticed.map_or(piece.window.from, |noticed| noticed.max(piece.window.from));
+            let until = piece.window.until;
             let amount = part.amount.or(definition.amount).unwrap_or(Amount::ZERO);
             let spans = parts.entry(format!("{} of {name}", part_name(&part.origin))).or_default();
             if member.verdict.phase == Phase::Suspended {
-                spans.push(HeldSpan { from, until, amount: None });
+                spans.extend((!until.has_come(from)).then_some(HeldSpan { from, until, amount: None }));
                 continue;
             }
             let cut = member.spans.iter().map(|(start, end)| HeldSpan {

@@ -2,8 +2,8 @@
 
 use super::scene::{Scene, moment};
 use crate::core::{
-    calendar::{Bound, format_instant},
-    usage::anchor::Periods,
+    calendar::{Bound, format_exact_instant, format_instant},
+    usage::{anchor::Periods, balance::Balance},
 };
 use chrono::TimeDelta;
 use rstest::rstest;
@@ -25,7 +25,10 @@ impl Scene {
 
     /// `01-01..01-10 5, 01-10..never suspended`
     fn remembered(&self, part: &str) -> String {
-        let day = |at| format_instant(at).replace("T00:00:00Z", "").replace("2027-", "");
+        let day = |at| {
+            let text = format_exact_instant(at);
+            text.strip_suffix("T00:00:00Z").map_or(text.clone(), |day| day.replace("2027-", ""))
+        };
         let Some(part) = self.memory.held.iter().find(|held| &*held.name == part) else {
             return "nothing".to_owned();
         };
@@ -81,12 +84,26 @@ fn a_part_that_is_over_ended_when_that_was_noticed() {
     assert_eq!(again.remembered("plan"), "01-01..01-10 5, 01-25..never 8");
 }
 
-#[test]
-fn what_is_noticed_within_a_second_counts_from_its_beginning() {
-    let mut scene = monthly().part("plan", "01-01 5").seen("01-02").part("plan", "01-01 7");
+#[rstest]
+#[case::raised("01-01 7", "01-01..01-10 5, 01-10..never 7")]
+#[case::lowered("01-01 3", "01-01..2027-01-10T00:00:00.900Z 5, 2027-01-10T00:00:00.900Z..never 3")]
+#[case::suspended("01-01 suspended", "01-01..2027-01-10T00:00:00.900Z 5, 2027-01-10T00:00:00.900Z..never suspended")]
+#[case::over("01-01 5, 01-09 over", "01-01..2027-01-10T00:00:00.900Z 5")]
+fn a_use_of_the_second_in_which_a_change_is_noticed_loses_nothing(#[case] now: &str, #[case] expected: &str) {
+    let mut scene = monthly().part("plan", "01-01 5").seen("01-02").part("plan", now);
     let noticed = moment("01-10") + TimeDelta::milliseconds(900);
     scene.memory = scene.memory.after(&scene.rules, &scene.present, noticed);
-    assert_eq!(scene.remembered("plan"), "01-01..01-10 5, 01-10..never 7");
+    assert_eq!(scene.remembered("plan"), expected);
+    let later = scene.clone().seen("01-20");
+    assert_eq!(later.remembered("plan"), expected);
+    assert!(later.used("01-10", "5").with("01-20", |meter| Balance::of(meter).is_none_or(|it| it.overage.is_zero())));
+}
+
+#[test]
+fn what_is_resumed_counts_from_the_beginning_of_that_second() {
+    let mut scene = monthly().part("plan", "01-01 suspended").seen("01-02").part("plan", "01-01 5");
+    scene.memory = scene.memory.after(&scene.rules, &scene.present, moment("01-10") + TimeDelta::milliseconds(900));
+    assert_eq!(scene.remembered("plan"), "01-01..01-10 suspended, 01-10..never 5");
 }
 
 #[test]

@@ -90,12 +90,16 @@ fn time() -> impl Strategy<Value = Instant> {
 }
 
 fn part() -> impl Strategy<Value = HeldPart> {
-    let steps = vec((1..10_000_000i64, option::of(amount())), 1..5);
+    let steps = vec(
+        (prop_oneof![1..10_000_000i64, (1..10_000_000i64).prop_map(|length| length * 1_000_000)], option::of(amount())),
+        1..5,
+    );
     ("\\PC{1,9}", any::<i32>(), time(), steps, any::<bool>()).prop_map(|(name, priority, start, steps, ends)| {
         let mut from = start;
         let mut spans = Vec::new();
         for (length, amount) in steps {
-            let until = from + TimeDelta::seconds(length);
+            // To the microsecond, as what ends is noticed.
+            let until = from + TimeDelta::microseconds(length);
             spans.push(HeldSpan { from, until: Bound::At(until), amount });
             from = until;
         }

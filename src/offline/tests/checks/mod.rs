@@ -5,6 +5,7 @@ mod examples;
 mod laws;
 mod list;
 mod options;
+mod remembered;
 mod said;
 mod scene;
 mod uses;

@@ -2,7 +2,7 @@
 
 use crate::{
     asker::{API, Asker, allow},
-    harness::DEADLINE,
+    harness::{DEADLINE, ORGANIZATION},
     plane::Process,
     usage::support::Desk,
     wait::eventually,
@@ -160,6 +160,43 @@ async fn uses_are_counted_once_if_they_are_allowed() {
     );
     let (status, _, problem) = counting.service.says("POST", "/v1/events", "{}");
     assert_eq!(status, 415, "{problem}");
+}
+
+/// A plan of ten of what `$` defines, and a subscription to it.
+async fn subscribe(desk: &Desk) {
+    let (cluster, name) = (&desk.cluster, &desk.cluster.name);
+    cluster.apply(ORGANIZATION).await;
+    desk.define(name, json!({"mode": "Consumed", "period": "P1Y"})).await;
+    let object = |kind: &str, metadata: Value, spec: Value| json!({"apiVersion": "entitlements.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec});
+    let groups = json!([{"name": "all", "entitlements": [{"definition": name, "amount": 10}]}]);
+    let plan = json!({"product": name, "groups": groups});
+    cluster.create(object("EntitlementPlan", json!({ "name": name }), plan)).await.unwrap();
+    let subscription = json!({"organization": name, "plan": name, "start": "2026-01-01"});
+    let metadata = json!({"name": name, "namespace": "entitlements"});
+    cluster.create(object("EntitlementSubscription", metadata, subscription)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_top_up_takes_nothing_that_was_used_before_and_nothing_goes_with_it() {
+    let desk = Desk::start().await;
+    let operator = desk.operator_with(&API);
+    subscribe(&desk).await;
+    let counting = Counting::of(&desk, operator.api()).await;
+    let left = |amount: &str| {
+        let amount = amount.to_owned();
+        move |status: u16, body: &Value| status == 200 && body["usage"]["remaining"] == amount.as_str()
+    };
+    counting.service.until(&counting.one, left("10"));
+    counting.until_it_counts("calls", "9", "200 Allowed 1");
+    let add =
+        |amount: u32| json!({"spec": {"add": [{"name": "more", "definition": desk.cluster.name, "amount": amount}]}});
+    let edit = |patch: Value| desk.cluster.merge("EntitlementSubscription", "entitlements", "$", patch);
+    edit(add(5)).await.unwrap();
+    counting.service.until(&counting.one, left("6"));
+    assert_eq!(counting.put("more-calls", "7"), "409 Exhausted 6");
+    edit(json!({"spec": {"add": []}})).await.unwrap();
+    let answer = counting.service.until(&counting.one, left("1"));
+    assert_eq!((&answer["usage"]["used"], &answer["usage"]["allotted"]), (&json!("9"), &json!("10")), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,7 +29,8 @@ use std::collections::BTreeMap;
 /// What the present objects say of a metered definition.
 ///
 /// An add-on or an addition without a start counts with its subscription, but nobody says when it came. Where anything is
-/// remembered, it came after that, and what was used before is not taken from it: it would be gone with it.
+/// remembered, it came after that, and what was used before is not taken from it: it would be gone with it. What is used within
+/// the second in which it is noticed is overage that it takes of first, as of any other that begins later.
 #[must_use]
 pub fn present(
     holding: &Holding,
@@ -38,7 +39,7 @@ pub fn present(
     known: &Memory,
     now: Instant,
 ) -> PresentParts {
-    let noticed = (!known.held.is_empty()).then(|| now.trunc_subsecs(0));
+    let noticed = (!known.held.is_empty()).then(|| now.trunc_subsecs(6));
     let mut parts: BTreeMap<String, Gathered> = BTreeMap::new();
     for member in &holding.members {
         for (name, spans) in gives(member, definition, rules, noticed) {

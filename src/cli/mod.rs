@@ -6,6 +6,7 @@ mod checks;
 mod cluster;
 mod columns;
 mod completion;
+mod concern;
 mod connection;
 mod crds;
 mod days;

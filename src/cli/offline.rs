@@ -3,9 +3,10 @@
 use super::{
     change::{Comparison, change},
     cluster::{self, NOT_SEEN, Scope, not_seen, unseen_secrets},
+    concern::{CatalogueConcern, Concern},
     connection::ConnectionArguments,
     days::whose_days,
-    diagnostics::{Excerpts, Finding, Label, MAX_FINDINGS, Severity, say_all},
+    diagnostics::{Excerpts, Finding, MAX_FINDINGS, Severity, say_all},
     judgement::judge,
     manifests::{self, Manifests, ReadOptions},
     moment::MomentArgument,
@@ -24,7 +25,7 @@ use crate::{
         reason::ReasonCode,
     },
     evaluation::{Limits, SecretName},
-    offline::{EntitlementKind, Inventory, Subject, Survey, When},
+    offline::{Inventory, Survey, When},
 };
 use chrono::{DurationRound, TimeDelta, Utc};
 use clap::Args;
@@ -203,13 +204,14 @@ impl Examination {
 
     /// Keeps what concerns these organizations; none: all. What is wrong with others is nobody's who asks for these.
     #[must_use]
-    pub fn limited_to(mut self, organizations: &BTreeSet<String>) -> Self {
+    pub fn limited_to(mut self, organizations: &BTreeSet<String>, catalogue: CatalogueConcern) -> Self {
         if organizations.is_empty() {
             return self;
         }
+        let concern = Concern { inventory: &self.manifests.inventory, organizations, catalogue };
+        self.findings.retain(|finding| concern.is_about(finding));
         let inventory = &self.manifests.inventory;
         let chooses = |name: &str| organizations.contains(name);
-        self.findings.retain(|finding| concerns(inventory, finding, &chooses));
         let unseen = inventory.unseen(chooses);
         let unseen: Vec<String> = unseen.iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect();
         match self.findings.iter().position(is_of_secrets) {
@@ -232,20 +234,21 @@ impl Examination {
         source: &SourceArguments,
         when: When,
         called: &str,
+        catalogue: CatalogueConcern,
     ) -> Result<Option<(Self, String)>, CommandFailure> {
         let examination = Self::of_reading(gather(source, when)?);
         if examination.outcome() == Outcome::Unreadable {
             examination.say();
             return Ok(None);
         }
-        examination.about(called).map(Some)
+        examination.about(called, catalogue).map(Some)
     }
 
     /// Finds the organization that a person means, and says what of all that is wrong concerns it.
     ///
     /// # Errors
     /// There is none, or several may be meant.
-    fn about(self, called: &str) -> Result<(Self, String), CommandFailure> {
+    fn about(self, called: &str, catalogue: CatalogueConcern) -> Result<(Self, String), CommandFailure> {
         let directory = self.manifests.inventory.directory();
         let organization = match organization(&directory, called) {
             Ok(organization) => organization.to_owned(),
@@ -258,7 +261,7 @@ impl Examination {
         if let Some(note) = also_called(&directory, called, &organization) {
             say(&note);
         }
-        let limited = self.limited_to(&BTreeSet::from([organization.clone()]));
+        let limited = self.limited_to(&BTreeSet::from([organization.clone()]), catalogue);
         limited.say();
         Ok((limited, organization))
     }
@@ -268,6 +271,15 @@ impl Examination {
     pub fn not_seen(&self) -> Vec<String> {
         let unseen = self.findings.iter().filter(|finding| finding.reason == NOT_SEEN);
         unseen.map(|finding| finding.message.clone()).collect()
+    }
+
+    /// Whether something in the files is invalid, so that whatever is said leaves it out. What is invalid in a cluster, the
+    /// operator leaves out as well.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        let is_lost = |finding: &Finding| finding.severity < Severity::Warning && !finding.location.is_in_cluster();
+        let may_be_among_the_rest = self.left_out > 0 && !self.manifests.refused.is_empty();
+        may_be_among_the_rest || self.findings.iter().any(is_lost)
     }
 
     /// How the subcommand ends.
@@ -424,38 +436,6 @@ pub fn read(
 fn limited(mut manifests: Manifests, source: &SourceArguments) -> Manifests {
     manifests.inventory.limit(Limits { organization_bytes: source.organization_bytes.bytes() });
     manifests
-}
-
-/// Whether a finding is about organizations that are chosen, or about what these hold, or about the whole.
-fn concerns(inventory: &Inventory, finding: &Finding, chooses: &dyn Fn(&str) -> bool) -> bool {
-    let Some(Label { kind, namespace, name: Some(name) }) = &finding.label else { return true };
-    if finding.severity == Severity::Unreadable {
-        return true;
-    }
-    match EntitlementKind::of(kind) {
-        Some(EntitlementKind::Organization) => chooses(name),
-        Some(
-            kind @ (EntitlementKind::EntitlementInstance
-            | EntitlementKind::EntitlementSubscription
-            | EntitlementKind::EntitlementOverride),
-        ) => {
-            let subject = Subject { kind, namespace: namespace.as_deref().map(Into::into), name: name.as_str().into() };
-            let organization = subject.source_id().and_then(|id| inventory.organization_of(&id));
-            organization.is_none_or(|organization| chooses(organization))
-        }
-        Some(EntitlementKind::OverrideDecision) => {
-            inventory.decided_for(namespace.as_deref().unwrap_or_default(), name).is_none_or(chooses)
-        }
-        Some(EntitlementKind::EntitlementUsage) => {
-            inventory.reported_for(namespace.as_deref().unwrap_or_default(), name).is_none_or(chooses)
-        }
-        Some(EntitlementKind::EntitlementPlan) => inventory.is_subscribed(name, chooses),
-        Some(EntitlementKind::EntitlementDefinition) => inventory.is_granted(name, chooses),
-        Some(EntitlementKind::FacetDefinition) => {
-            inventory.definitions_with(name).any(|definition| inventory.is_granted(definition, chooses))
-        }
-        None => true,
-    }
 }
 
 /// Whether something can be said of the whole.

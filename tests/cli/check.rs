@@ -239,6 +239,30 @@ fn manifests_that_cannot_be_read_have_no_answer() {
     assert_eq!((code(&output), text(&output.stdout)), (2, ""), "{}", text(&output.stderr));
 }
 
+/// What is left out could be what the answer hangs on: the exit code of a yes or a no would be a guess.
+#[rstest]
+#[case::a_report(object("EntitlementUsage", "more", &json!({"organization": "acme", "definition": "desks", "registers": [{"key": "a", "at": "2027-01-02", "amount": "1,5"}]})), Some("EntitlementUsage entitlements/more: Invalid: spec.registers[0].amount: must be a whole number"))]
+#[case::a_grant(object("EntitlementInstance", "more", &json!({"organization": "acme", "definition": "seats", "start": "2027-13-01"})), Some("EntitlementInstance entitlements/more: Invalid: spec.start: must be a date"))]
+#[case::a_grant_of_nobody(object("EntitlementInstance", "more", &json!({"organisation": "globex", "definition": "seats"})), Some("spec.organisation: unknown field; did you mean organization?"))]
+#[case::a_plan_that_nobody_has(object("EntitlementPlan", "more", &json!({"type": "Add-on"})), Some("EntitlementPlan more: Invalid: spec.type"))]
+#[case::a_kind_that_is_none(object("EntitlementUsages", "more", &json!({})), Some("UnknownKind"))]
+#[case::a_grant_of_another(object("EntitlementInstance", "more", &json!({"organization": "globex", "definition": "seats", "start": "2027-13-01"})), None)]
+#[case::a_report_of_another(object("EntitlementUsage", "more", &json!({"organization": "globex", "definition": "seats", "registers": [{"at": "x"}]})), None)]
+fn what_is_invalid_keeps_from_an_answer(#[case] added: Value, #[case] expected: Option<&str>) {
+    let mut manifests: Value = serde_json::from_str(&shop()).unwrap();
+    manifests["items"].as_array_mut().unwrap().push(added);
+    let arguments = ["check", "acme", "desks", "--at", "2027-03-01", "-f", "-"];
+    let output = run_with_input(&arguments, &manifests.to_string());
+    let Some(expected) = expected else {
+        assert_eq!((code(&output), text(&output.stderr)), (0, ""));
+        return;
+    };
+    assert_eq!((code(&output), text(&output.stdout)), (2, ""), "{}", text(&output.stderr));
+    let said = text(&output.stderr);
+    assert!(said.starts_with("-:1:") && said.contains(expected), "{said}");
+    assert!(said.ends_with("entitlement-operator: no answer, as it would leave out what is invalid in the files: mend that, or leave the file out if it is not needed\n"), "{said}");
+}
+
 #[test]
 fn a_mistyped_channel_is_noted() {
     let output = check("borealis support-hours --at 2027-07-21 --channel phnoe");

@@ -4,6 +4,7 @@ mod sentences;
 
 use super::{
     completion::names::{definitions, organizations},
+    concern::CatalogueConcern,
     explain::usage,
     offline::{Examination, MomentArguments, SourceArguments},
     outcome::{CommandFailure, Outcome},
@@ -39,8 +40,8 @@ Examples:
 TIME is an RFC 3339 time, a date (00:00 where the client is), or a time from now such as +90d, -12h, +15min, +1mo, +1y or \
 -P1M, by the client's calendar.
 
-Exit codes: 0 yes, 1 no, 2 usage, unreadable input, a cluster that cannot be looked at, or no such organization or \
-entitlement.")]
+Exit codes: 0 yes, 1 no, 2 no answer: usage, input that is unreadable or invalid, a cluster that cannot be looked at, or no \
+such organization or entitlement.")]
 pub struct CheckArguments {
     /// The organization: its name, its display name, or the beginning of either, in any case
     #[arg(add = ArgValueCompleter::new(organizations))]
@@ -88,6 +89,9 @@ fn channel(text: &str) -> Result<String, String> {
 
 const MOST_CHARACTERS: usize = 63;
 
+/// What is invalid has been said before.
+const NO_ANSWER: &str = "no answer, as it would leave out what is invalid in the files: mend that, or leave the file out if it is not needed";
+
 /// Says whether so much more may be used. Whatever keeps it from an answer is no answer: never the exit code of a no.
 pub fn check(arguments: &CheckArguments) -> Result<Outcome, CommandFailure> {
     answer(arguments).map_err(|failure| CommandFailure::Unanswered(Box::new(failure)))
@@ -96,10 +100,13 @@ pub fn check(arguments: &CheckArguments) -> Result<Outcome, CommandFailure> {
 fn answer(arguments: &CheckArguments) -> Result<Outcome, CommandFailure> {
     let when = arguments.moment.moment();
     let Some((examination, organization)) =
-        Examination::of_organization(&arguments.source, when, &arguments.organization)?
+        Examination::of_organization(&arguments.source, when, &arguments.organization, CatalogueConcern::Whole)?
     else {
         return Ok(Outcome::Unreadable);
     };
+    if examination.is_partial() {
+        return Err(CommandFailure::Impossible(NO_ANSWER.to_owned()));
+    }
     let inventory = &examination.manifests.inventory;
     let entitlement = known_definition(inventory, &arguments.entitlement)?;
     let request = UsageRequest { amount: arguments.amount, channel: arguments.channel.as_deref() };

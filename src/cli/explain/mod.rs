@@ -26,6 +26,7 @@ pub(super) mod usage;
 
 use super::{
     completion::names::{definitions, organizations},
+    concern::CatalogueConcern,
     offline::{Examination, MomentArguments, SourceArguments},
     outcome::{CommandFailure, Outcome},
     print,
@@ -101,7 +102,7 @@ enum ExplainFormat {
 pub fn explain(arguments: &ExplainArguments) -> Result<Outcome, CommandFailure> {
     let when = arguments.moment.moment();
     let Some((examination, organization)) =
-        Examination::of_organization(&arguments.source, when, &arguments.organization)?
+        Examination::of_organization(&arguments.source, when, &arguments.organization, CatalogueConcern::Held)?
     else {
         return Ok(Outcome::Unreadable);
     };

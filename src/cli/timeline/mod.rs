@@ -13,6 +13,7 @@ pub use words::{amount, approved, entry_name, lapsed, named, source_name};
 use super::{
     change::{Comparison, change},
     completion::names::organizations,
+    concern::CatalogueConcern,
     diagnostics::{Finding, Severity},
     moment::MomentArgument,
     offline::{Examination, SourceArguments, gather, this_second},
@@ -116,7 +117,7 @@ fn course(arguments: &TimelineArguments, bounds: &Bounds, anchor: Anchor) -> Res
         return Ok(Outcome::Unreadable);
     }
     let chosen = arguments.chosen(&[&examination.manifests.inventory])?;
-    let examination = examination.limited_to(&chosen);
+    let examination = examination.limited_to(&chosen, CatalogueConcern::Held);
     examination.say();
     let outcome = examination.outcome();
     let timeline = timeline_of(&examination.manifests.inventory, bounds, &chosen, None);
@@ -154,7 +155,7 @@ fn difference(
         return Ok(Outcome::Unreadable);
     }
     let chosen = arguments.chosen(&[&old.inventory, &new.manifests.inventory])?;
-    let new = new.limited_to(&chosen);
+    let new = new.limited_to(&chosen, CatalogueConcern::Held);
     new.say();
     let outcome = new.outcome();
     let before = timeline_of(&old.inventory, bounds, &chosen, None);

@@ -98,7 +98,10 @@ async fn look(context: &ControllerContext) -> Result<bool, String> {
     };
     let after = match (before.clone(), &opened) {
         (None, _) => StoreNote::of(current),
-        (Some(note), Some(opened)) => note.opened(opened, clock::now()).kept(&current),
+        (Some(note), Some(opened)) => {
+            let note = note.reached(context.meters.reached());
+            note.opened(opened, clock::now()).kept(&current)
+        }
         (Some(note), None) => note.kept(&current),
     };
     let mut uid = noted.as_ref().map(|noted| noted.uid.clone()).unwrap_or_default();

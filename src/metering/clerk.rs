@@ -135,8 +135,9 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
     async fn look(&mut self, store: &PersistentStore) -> Result<(), StoreError> {
         let identity = store.identity().await?;
         let before = self.desk.state().identity.replace(identity.clone());
-        if before.is_some_and(|before| identity.replaces(&before).is_some()) {
+        if let Some(before) = before.filter(|before| identity.replaces(before).is_some()) {
             self.epoch = None;
+            self.desk.state().reached.get_or_insert(before);
             let stored = stored(store).await?;
             self.desk.state().begin(stored);
             (self.tell)(MeteringNews::Standing(StoreStanding::Works));

@@ -73,6 +73,9 @@ pub(super) struct DeskState {
     pub(super) identity: Option<StoreIdentity>,
     /// The same when this replica began to write to it, until that is compared with what was noted.
     pub(super) opened: Option<StoreIdentity>,
+    /// Which it was, and how often it had been written, before another one or an older copy was found in its place; until that is
+    /// compared with what was noted, which may be behind.
+    pub(super) reached: Option<StoreIdentity>,
     /// Why it is not the store that it was.
     complaint: Option<String>,
     pub(super) errands: VecDeque<Errand>,
@@ -99,6 +102,7 @@ impl MeterDesk {
             wishes: BTreeMap::new(),
             identity: None,
             opened: None,
+            reached: None,
             complaint: None,
             errands: VecDeque::new(),
             asking: Vec::new(),
@@ -154,7 +158,16 @@ impl MeterDesk {
 
     /// That was compared with what was noted of it.
     pub fn compared(&self, opened: &StoreIdentity) {
-        self.state().opened.take_if(|one| one == opened);
+        let mut state = self.state();
+        if state.opened.take_if(|one| one == opened).is_some() {
+            state.reached = None;
+        }
+    }
+
+    /// Which it was, and how often it had been written, before it was replaced under this replica's hands.
+    #[must_use]
+    pub fn reached(&self) -> Option<StoreIdentity> {
+        self.state().reached.clone()
     }
 
     /// Why it is not the store that it was, if it is not. Whether that is news.

@@ -66,6 +66,16 @@ impl StoreNote {
         ])
     }
 
+    /// The same, where whoever had the store open knows that it had been written more often: what is noted may be behind.
+    #[must_use]
+    pub fn reached(mut self, last: Option<StoreIdentity>) -> Self {
+        let is_right = |last: &StoreIdentity| last.id == self.known.id && last.commits > self.known.commits;
+        if let Some(last) = last.filter(|last| self.found.is_none() && is_right(last)) {
+            self.known = last;
+        }
+        self
+    }
+
     /// What is noted once a store was opened, before anything is written to it. What was found before and is opened again is no
     /// news; where the right one is back, nothing is wrong any more.
     #[must_use]

@@ -52,6 +52,16 @@ fn what_was_opened_is_compared(#[case] before: StoreNote, #[case] opened: &str, 
     assert_eq!(StoreNote::read(&data(&after)), Some(after));
 }
 
+#[rstest]
+#[case::nothing_is_known_besides(note("a@100", None), None, note("a@100", None))]
+#[case::the_note_is_behind(note("a@100", None), Some("a@110"), note("a@110", None))]
+#[case::the_note_is_newer(note("a@100", None), Some("a@90"), note("a@100", None))]
+#[case::it_was_another(note("a@100", None), Some("b@500"), note("a@100", None))]
+#[case::it_was_in_doubt_already(note("a@100", Some("a@99")), Some("a@110"), note("a@100", Some("a@99")))]
+fn who_had_it_open_knows_best(#[case] before: StoreNote, #[case] last: Option<&str>, #[case] expected: StoreNote) {
+    assert_eq!(before.reached(last.map(store)), expected);
+}
+
 #[test]
 fn what_is_found_stays_until_just_that_is_confirmed() {
     let found = note("a@100", Some("a@90"));

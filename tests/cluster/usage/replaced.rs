@@ -158,3 +158,32 @@ async fn a_file_that_is_deleted_while_the_operator_runs_is_noticed_and_counts_on
     desk.state("Warning", true).await;
     ends(&desk).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_put_in_place_while_the_operator_runs_is_noticed_and_counts_on() {
+    let desk = Desk::start().await;
+    let operator = desk.operator();
+    desk.sell().await;
+    desk.report(3).await;
+    desk.counted(3).await;
+    stop(operator);
+    let backup = desk.place().with_extension("backup");
+    copy(&desk.place(), &backup);
+    let _operator = desk.operator();
+    desk.report(10).await;
+    desk.state("Exhausted", false).await;
+    let is_it = |data: &Value| data["store"].is_string() && data["commits"].is_string();
+    let first = noted(&desk, "is noted", is_it).await;
+    let (old, place) = (desk.place().with_extension("old"), desk.place());
+    fs::rename(&place, &old).unwrap();
+    fs::rename(&backup, &place).unwrap();
+
+    complains(&desk).await;
+    desk.counted(10).await;
+    desk.report(9).await;
+    desk.counted(9).await;
+    desk.state("Warning", true).await;
+    let found = noted(&desk, "says what was found", |data| data["found"].is_string()).await;
+    assert_eq!((&found["found"], &found["store"]), (&first["store"], &first["store"]));
+    ends(&desk).await;
+}

@@ -17,12 +17,15 @@ use crate::{
         status::{
             definition::definition_status,
             grants::{InvalidGrants, KnownGrants},
-            metered::{record_metered, tell_metered, tell_recount},
+            metered::{metered_as, tell_metered, tell_recount},
         },
     },
 };
 use kube::api::ObjectMeta;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+/// When a store is asked again that has not answered.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Brings a definition up to date.
 pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(), ReconcileFailure> {
@@ -79,7 +82,8 @@ async fn bring_up_to_date(
     let pruned = revisions::prune(context, &view.kept.revisions, |revision| Some(revision) == serving).await;
     let said = match &view.definition {
         Some(definition) => {
-            let status = status_of(context, name, definition, &served.entry, counts, invalid, &kept);
+            let mut status = status_of(context, name, definition, &served.entry, counts, invalid, &kept);
+            tell_use(context, name, definition, &served.entry, &mut status).await;
             write_status(context, name, definition, &status).await
         }
         None => Ok(()),
@@ -146,16 +150,32 @@ fn status_of(
         context.queue.add_after(item, wait);
     }
     let mut status = definition_status(definition, entry, counts, grants, now);
-    let standing = context.meters.standing();
-    record_metered(&mut status, entry, &standing);
-    tell_metered(&mut status.conditions, definition, entry, &standing, &context.prometheus_standing(name), now);
-    let recount = context.inquiries.recount(name);
-    tell_recount(&mut status.conditions, definition, entry, recount.as_ref(), now);
     if let Err(failure) = kept {
         let before = definition.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         not_kept(&mut status.conditions, before, status.observed_generation, "definition", failure, now);
     }
     status
+}
+
+/// Says how what is used of it is counted.
+async fn tell_use(
+    context: &ControllerContext,
+    name: &Arc<str>,
+    definition: &EntitlementDefinition,
+    entry: &CatalogueEntry,
+    status: &mut EntitlementDefinitionStatus,
+) {
+    let (standing, prometheus, now) = (context.meters.standing(), context.prometheus_standing(name), clock::now());
+    if let Some(said) = status.metered.or_else(|| metered_as(entry)).filter(|_| standing.answers()) {
+        let first = context.meters.first_metered(name, said).await;
+        if first.is_none() {
+            context.queue.add_after(WorkItem::Definition(Arc::clone(name)), ASK_AGAIN);
+        }
+        status.metered = status.metered.or(first);
+    }
+    tell_metered(&mut status.conditions, definition, entry, &standing, &prometheus, status.metered, now);
+    let recount = context.inquiries.recount(name);
+    tell_recount(&mut status.conditions, definition, entry, recount.as_ref(), now);
 }
 
 async fn write_status(

@@ -143,6 +143,8 @@ reasons! {
     Metered,
     /// Prometheus says what is used of a definition, and nothing else is counted.
     MeteredByPrometheus,
+    /// What is used of a definition was counted by other rules before it was made again.
+    MeteredOtherwise,
     /// A namespace that an organization lists has been deleted and made anew.
     NamespaceMadeAnew,
     /// A namespace that an organization lists does not exist.

@@ -5,6 +5,7 @@ use super::{
     held::HeldMeter,
 };
 use crate::{
+    api::entitlement_definition::MeteredRecord,
     core::{
         calendar::Instant,
         usage::{
@@ -85,6 +86,8 @@ pub(super) struct DeskState {
     pub(super) hearings: BTreeMap<Arc<str>, SourceHearing>,
     /// How often anything of that was news.
     pub(super) heard_news: u64,
+    /// How each definition is metered that is known to have been counted in no other way, and as of which beginning.
+    pub(super) noted_metered: BTreeMap<Arc<str>, (u64, MeteredRecord)>,
     /// How often a store was begun with.
     pub(super) beginnings: u64,
 }
@@ -107,6 +110,7 @@ impl MeterDesk {
             errands: VecDeque::new(),
             asking: Vec::new(),
             hearings: BTreeMap::new(),
+            noted_metered: BTreeMap::new(),
             heard_news: 0,
             beginnings: 0,
         };

@@ -6,6 +6,7 @@ use super::{
     desk::MeterDesk,
 };
 use crate::{
+    api::entitlement_definition::MeteredRecord,
     core::{
         calendar::Instant,
         usage::{
@@ -49,8 +50,21 @@ pub struct SourceHearing {
 pub(super) enum Errand {
     /// To look up how far something is.
     LookUp(String, oneshot::Sender<Option<String>>),
+    /// To tell how a definition was metered first.
+    FirstMetered(MeteredErrand),
     /// To keep an answer.
     Keep(Box<InquiryAnswer>, oneshot::Sender<()>),
+}
+
+/// Asks how a definition was metered when something was first counted of it.
+#[derive(Debug)]
+pub(super) struct MeteredErrand {
+    /// The definition.
+    pub definition: Arc<str>,
+    /// How it is metered now.
+    pub said: MeteredRecord,
+    /// Who waits for it.
+    pub answer: oneshot::Sender<MeteredRecord>,
 }
 
 impl MeterDesk {
@@ -68,7 +82,7 @@ impl MeterDesk {
         is_kept.await.is_ok()
     }
 
-    fn send(&self, errand: Errand) {
+    pub(super) fn send(&self, errand: Errand) {
         self.state().errands.push_back(errand);
         self.wake.notify_one();
     }
@@ -150,6 +164,13 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
             has_done = true;
             match errand {
                 Errand::LookUp(name, answer) => drop(answer.send(store.progress(&name).await?)),
+                Errand::FirstMetered(MeteredErrand { definition, said, answer }) => {
+                    match self.first_metered(store, &definition, said).await {
+                        Ok(first) => drop(answer.send(first)),
+                        Err(StoreError::Superseded) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
                 Errand::Keep(kept, answer) => match self.keep(store, *kept).await {
                     Ok(()) => drop(answer.send(())),
                     Err(StoreError::Superseded) => {}

@@ -17,6 +17,7 @@
 //! | `clerk` | the one task that talks to the store |
 //! | `retention` | what is taken out of the store once it is not needed any more |
 //! | `errands` | what it does for whoever asks Prometheus |
+//! | `metered` | how each definition was metered when something was first counted of it |
 //! | `follow` | what others have written |
 //! | `place` | whether a store's file is still the one that was opened |
 //! | `counter` | counts uses that the API is asked for, on every replica |
@@ -30,6 +31,7 @@ mod errands;
 mod follow;
 mod held;
 mod intake;
+mod metered;
 mod place;
 mod probe;
 mod reader;

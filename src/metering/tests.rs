@@ -2,6 +2,10 @@
 
 use super::{InquiryAnswer, MeterDesk, MeterWish, MeteringNews, SourceHearing};
 use crate::{
+    api::{
+        entitlement_definition::{Aggregation, MeteredRecord},
+        usage::UsageMode,
+    },
     core::{
         calendar::{Instant, parse_instant},
         usage::register::{Register, RegisterId},
@@ -296,4 +300,31 @@ fn without_a_store_nothing_is_known_of_any_meter() {
     let desk = MeterDesk::new(None, now(), &Metrics::default());
     assert!(desk.known(&"acme".into(), [&"support".into()].into_iter()).is_empty());
     assert_eq!(desk.standing(), StoreStanding::Absent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_a_definition_was_metered_first_is_kept_once_something_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut office = Office::open(folder.path(), Some(1));
+    let record = |periodic| MeteredRecord { mode: UsageMode::Consumed, periodic, aggregation: Aggregation::Sum };
+    let support: Arc<str> = "support".into();
+    assert_eq!(office.desk.first_metered(&support, record(false)).await, Some(record(false)));
+    // Nothing is counted yet, so nothing counts by other rules.
+    assert_eq!(office.desk.first_metered(&support, record(true)).await, Some(record(true)));
+    office.report(&["a"]).await;
+    while office.used().0 != Decimal::ONE {
+        office.told(|_| true).await;
+    }
+    assert_eq!(office.desk.first_metered(&support, record(true)).await, Some(record(true)));
+    for _ in 0..2 {
+        assert_eq!(office.desk.first_metered(&support, record(false)).await, Some(record(true)));
+        office.close().await;
+        office = Office::open(folder.path(), Some(1));
+    }
+    // Of another, nothing is counted.
+    assert_eq!(office.desk.first_metered(&"seats".into(), record(false)).await, Some(record(false)));
+    office.close().await;
+    let standby = Office::open(folder.path(), None);
+    assert_eq!(standby.desk.first_metered(&support, record(false)).await, None);
+    standby.close().await;
 }

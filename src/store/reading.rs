@@ -105,6 +105,16 @@ impl PersistentStore {
         settled(connection, done)
     }
 
+    /// Whether anything that was used of a definition is kept, by whomever, be it that it was taken back.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn has_uses(&self, definition: &str) -> Result<bool, StoreError> {
+        let mut connection = self.connection().await?;
+        let done = self.within(has_uses(&mut connection, definition)).await;
+        settled(connection, done)
+    }
+
     /// How far something is that is done bit by bit; none where it has not begun.
     ///
     /// # Errors
@@ -235,6 +245,13 @@ async fn known_registers(
     let id: i64 = row.try_get("id")?;
     let wanted: Vec<_> = wanted.iter().map(|register| (id, register.clone())).collect();
     Ok(known(connection, &wanted).await?.remove(&id).unwrap_or_default())
+}
+
+async fn has_uses(connection: &mut AnyConnection, definition: &str) -> Result<bool, StoreError> {
+    let query = sqlx::query(
+        "SELECT 1 AS one FROM meter WHERE definition = $1 AND EXISTS (SELECT 1 FROM register WHERE register.meter = meter.id) LIMIT 1",
+    );
+    Ok(query.bind(definition).fetch_optional(connection).await?.is_some())
 }
 
 async fn progress(connection: &mut AnyConnection, name: &str) -> Result<Option<String>, StoreError> {

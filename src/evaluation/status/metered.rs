@@ -1,7 +1,7 @@
 //! What a definition's status says of the store that its usage is kept in.
 
 use crate::{
-    api::{Condition, EntitlementDefinition, EntitlementDefinitionStatus, entitlement_definition::MeteredRecord},
+    api::{Condition, EntitlementDefinition, entitlement_definition::MeteredRecord},
     core::{
         calendar::Instant,
         problem::Problem,
@@ -125,6 +125,7 @@ pub fn tell_metered(
     entry: &CatalogueEntry,
     standing: &StoreStanding,
     prometheus: &PrometheusStanding,
+    first: Option<MeteredRecord>,
     now: Instant,
 ) {
     let is_metered = entry.serving.as_ref().is_some_and(|serving| serving.terms.usage.is_some());
@@ -136,7 +137,11 @@ pub fn tell_metered(
     let mut metered = Conditions::after(before, generation, now);
     let rules = entry.serving.as_ref().and_then(|serving| serving.terms.usage.as_deref());
     let is_asked_for = rules.is_some_and(|rules| rules.prometheus.is_some());
+    let otherwise = first.zip(metered_as(entry)).filter(|(first, present)| first != present && standing.answers());
     match standing {
+        _ if let Some((first, _)) = otherwise => {
+            metered.set(METERED, false, ReasonCode::MeteredOtherwise, metered_otherwise(first));
+        }
         StoreStanding::Works if is_asked_for => prometheus.tell(&mut metered),
         // That nothing is counted says more.
         StoreStanding::Replaced(_) if is_asked_for && prometheus.counts_nothing() => prometheus.tell(&mut metered),
@@ -160,18 +165,22 @@ pub fn replaced(how: &str) -> String {
     )
 }
 
-/// Records how a definition is metered, once there is a store that counts it. What was recorded before stays.
-pub fn record_metered(status: &mut EntitlementDefinitionStatus, entry: &CatalogueEntry, standing: &StoreStanding) {
-    if status.metered.is_some() || !standing.answers() {
-        return;
-    }
-    let Some(serving) = &entry.serving else { return };
-    let Some(rules) = &serving.terms.usage else { return };
-    status.metered = Some(MeteredRecord {
-        mode: rules.mode,
-        periodic: rules.period.is_some(),
-        aggregation: serving.terms.aggregation,
-    });
+/// What is said of a definition that was metered by other rules when something was first counted of it, as it was deleted and made
+/// again. The uses stay, and count by its rules now.
+fn metered_otherwise(first: MeteredRecord) -> String {
+    let MeteredRecord { mode, periodic, aggregation } = first;
+    let period = if periodic { "with" } else { "without" };
+    format!(
+        "a definition of this name was metered before, as {mode:?} {period} a period and with aggregation {aggregation:?}: what was counted then counts by other rules now, so what is used may be wrong; take usage out and write it as it was, or make a new definition under another name"
+    )
+}
+
+/// How a definition is metered, in its state that serves.
+#[must_use]
+pub fn metered_as(entry: &CatalogueEntry) -> Option<MeteredRecord> {
+    let terms = &entry.serving.as_ref()?.terms;
+    let rules = terms.usage.as_ref()?;
+    Some(MeteredRecord { mode: rules.mode, periodic: rules.period.is_some(), aggregation: terms.aggregation })
 }
 
 /// The condition of a definition that is to be counted anew: that has been done.
@@ -213,10 +222,10 @@ pub fn tell_recount(
 
 #[cfg(test)]
 mod tests {
-    use super::{PrometheusStanding, StoreStanding, record_metered, tell_metered};
+    use super::{PrometheusStanding, StoreStanding, metered_as, tell_metered};
     use crate::{
         api::{
-            EntitlementDefinition, EntitlementDefinitionStatus,
+            EntitlementDefinition,
             entitlement_definition::{Aggregation, MeteredRecord},
             usage::UsageMode,
         },
@@ -244,15 +253,30 @@ mod tests {
         standing: &StoreStanding,
         prometheus: &PrometheusStanding,
     ) -> Vec<String> {
-        let definition: EntitlementDefinition = serde_json::from_value(json!({
+        told_after(usage, before, standing, prometheus, None)
+    }
+
+    fn definition(usage: &Value, before: &Value) -> EntitlementDefinition {
+        serde_json::from_value(json!({
             "metadata": {"name": "support", "generation": 3},
             "spec": {"type": "Quantity", "unit": "cases", "amount": 10, "usage": usage},
             "status": {"conditions": before},
         }))
-        .unwrap();
+        .unwrap()
+    }
+
+    /// What is said of one that was metered like `first` when something was first counted of it.
+    fn told_after(
+        usage: &Value,
+        before: &Value,
+        standing: &StoreStanding,
+        prometheus: &PrometheusStanding,
+        first: Option<MeteredRecord>,
+    ) -> Vec<String> {
+        let definition = definition(usage, before);
         let entry = entry(&definition);
         let mut conditions = Vec::new();
-        tell_metered(&mut conditions, &definition, &entry, standing, prometheus, now());
+        tell_metered(&mut conditions, &definition, &entry, standing, prometheus, first, now());
         let told =
             conditions.iter().map(|one| format!("{}={:?} {}: {}", one.type_, one.status, one.reason, one.message));
         told.collect()
@@ -309,31 +333,33 @@ mod tests {
     }
 
     #[rstest]
-    #[case(json!({"mode": "Consumed", "period": "P1M"}), StoreStanding::Works, Some((UsageMode::Consumed, true)))]
-    #[case(json!({"mode": "Consumed"}), StoreStanding::Replaced(String::new()), Some((UsageMode::Consumed, false)))]
-    #[case(json!({"mode": "Held"}), StoreStanding::Works, Some((UsageMode::Held, false)))]
-    #[case(json!({"mode": "Held"}), StoreStanding::Absent, None)]
-    #[case(json!({"mode": "Held"}), StoreStanding::Opening, None)]
-    #[case(json!({"mode": "Held"}), StoreStanding::Unavailable(String::new()), None)]
-    #[case(Value::Null, StoreStanding::Works, None)]
-    fn how_it_is_metered_is_recorded_once_a_store_counts_it(
+    #[case(json!({"mode": "Consumed", "period": "P1M"}), Some((UsageMode::Consumed, true)))]
+    #[case(json!({"mode": "Consumed"}), Some((UsageMode::Consumed, false)))]
+    #[case(json!({"mode": "Held"}), Some((UsageMode::Held, false)))]
+    #[case(Value::Null, None)]
+    fn how_it_is_metered_never_changes(#[case] usage: Value, #[case] expected: Option<(UsageMode, bool)>) {
+        let expected = expected.map(|(mode, periodic)| MeteredRecord { mode, periodic, aggregation: Aggregation::Sum });
+        assert_eq!(metered_as(&entry(&definition(&usage, &json!([])))), expected);
+    }
+
+    /// The use of a definition of that name was counted before.
+    #[rstest]
+    #[case::as_it_was(json!({"mode": "Consumed"}), StoreStanding::Works, "Metered=True Metered: what is used is counted")]
+    #[case::with_a_period(json!({"mode": "Consumed", "period": "P1M"}), StoreStanding::Works, OTHERWISE)]
+    #[case::of_what_is_held(json!({"mode": "Held"}), StoreStanding::Replaced(String::new()), OTHERWISE)]
+    #[case::while_nothing_is_counted(
+        json!({"mode": "Held"}),
+        StoreStanding::Unavailable("the store is full".to_owned()),
+        "Metered=False StoreUnavailable: the store is full; what was counted last counts, and the rest will be"
+    )]
+    fn one_that_was_metered_otherwise_before_it_was_made_again_says_so(
         #[case] usage: Value,
         #[case] standing: StoreStanding,
-        #[case] expected: Option<(UsageMode, bool)>,
+        #[case] expected: &str,
     ) {
-        let definition: EntitlementDefinition = serde_json::from_value(json!({
-            "metadata": {"name": "support"},
-            "spec": {"type": "Quantity", "unit": "cases", "amount": 10, "usage": usage, "aggregation": "Max"},
-        }))
-        .unwrap();
-        let recorded = |before| {
-            let mut status = EntitlementDefinitionStatus { metered: before, ..EntitlementDefinitionStatus::default() };
-            record_metered(&mut status, &entry(&definition), &standing);
-            status.metered
-        };
-        let record = |(mode, periodic)| MeteredRecord { mode, periodic, aggregation: Aggregation::Max };
-        assert_eq!(recorded(None), expected.map(record));
-        let before = MeteredRecord { mode: UsageMode::Held, periodic: false, aggregation: Aggregation::Sum };
-        assert_eq!(recorded(Some(before)), Some(before));
+        let first = Some(MeteredRecord { mode: UsageMode::Consumed, periodic: false, aggregation: Aggregation::Sum });
+        assert_eq!(told_after(&usage, &json!([]), &standing, &PrometheusStanding::Absent, first), [expected]);
     }
+
+    const OTHERWISE: &str = "Metered=False MeteredOtherwise: a definition of this name was metered before, as Consumed without a period and with aggregation Sum: what was counted then counts by other rules now, so what is used may be wrong; take usage out and write it as it was, or make a new definition under another name";
 }

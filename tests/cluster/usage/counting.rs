@@ -57,6 +57,38 @@ async fn ten_cases_are_used_up_and_given_back_and_survive_a_kill() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_definition_that_is_made_again_with_another_mode_says_so_until_it_is_as_it_was() {
+    let desk = Desk::start().await;
+    let operator = desk.operator();
+    desk.sell().await;
+    let (cluster, name) = (&desk.cluster, &desk.cluster.name);
+    cluster.condition("EntitlementDefinition", "$", "Metered", "True", "Metered").await;
+    let make_again = async |usage: Value| {
+        cluster.delete("EntitlementDefinition", "", "$").await;
+        desk.define(name, usage).await;
+    };
+    // Nothing is counted yet, so a mistake can be mended like that.
+    make_again(json!({"mode": "Held"})).await;
+    cluster.condition("EntitlementDefinition", "$", "Metered", "True", "Metered").await;
+    let as_it_was = json!({"mode": "Consumed", "period": "P1Y"});
+    make_again(as_it_was.clone()).await;
+    cluster.condition("EntitlementDefinition", "$", "Metered", "True", "Metered").await;
+    desk.report(3).await;
+    desk.counted(3).await;
+
+    make_again(json!({"mode": "Held"})).await;
+    cluster.condition("EntitlementDefinition", "$", "Metered", "False", "MeteredOtherwise").await;
+    let is_noted = |seen: &Value| seen["status"]["metered"]["mode"] == "Consumed";
+    cluster.until("EntitlementDefinition", "", "$", "is noted as it was", is_noted).await;
+    cluster.merge("EntitlementDefinition", "", "$", json!({"spec": {"usage": null}})).await.unwrap();
+    cluster.merge("EntitlementDefinition", "", "$", json!({"spec": {"usage": {"mode": "Held"}}})).await.unwrap_err();
+    cluster.merge("EntitlementDefinition", "", "$", json!({"spec": {"usage": as_it_was}})).await.unwrap();
+    cluster.condition("EntitlementDefinition", "$", "Metered", "True", "Metered").await;
+    desk.counted(3).await;
+    drop(operator);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_use_that_changes_no_state_is_written_to_its_report_alone() {
     let desk = Desk::start().await;
     let _operator = desk.operator();

@@ -1,7 +1,7 @@
 //! What is noted of the store in the cluster, and whether it is still the one that it was.
 //!
 //! The note lies outside of the store, so that another store, or one that was restored from a backup, is told from the right one. Who
-//! works writes it; the other replicas read it. Counting goes on in any case.
+//! works writes it; the other replicas read it, and compare for themselves, as they answer decisions too. Counting goes on in any case.
 
 use super::{
     clock,
@@ -32,8 +32,8 @@ const SHORT_INTERVAL: Duration = Duration::from_secs(5);
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// How long the last one may take.
 const LAST_LIMIT: Duration = Duration::from_secs(2);
-/// How long the store may take to say then how often it was written.
-const LAST_ANSWER: Duration = Duration::from_secs(2);
+/// How long the store may take to say which it is, and how often it was written.
+const ANSWER: Duration = Duration::from_secs(2);
 /// What the ConfigMap is known by as the operator's.
 const LABEL: (&str, &str) = ("app.kubernetes.io/name", "entitlement-operator");
 
@@ -50,8 +50,9 @@ pub async fn run(context: Arc<ControllerContext>) {
         return std::future::pending().await;
     }
     let mut is_failing = false;
+    let mut sighting = None;
     loop {
-        let looked = timeout(TIME_LIMIT, look(&context)).await.unwrap_or_else(|_| Err(too_slow()));
+        let looked = timeout(TIME_LIMIT, look(&context, &mut sighting)).await.unwrap_or_else(|_| Err(too_slow()));
         let is_quick = match looked {
             Ok(is_complaint) => {
                 is_failing = false;
@@ -78,8 +79,8 @@ pub async fn run(context: Arc<ControllerContext>) {
 pub async fn note_last(context: &ControllerContext) {
     if context.meters.has_store() && context.gate.is_open() {
         // The API has counted uses since, and perhaps other replicas.
-        let _ = timeout(LAST_ANSWER, context.meters.ask_for_identity()).await;
-        let _ = timeout(LAST_LIMIT, look(context)).await;
+        let _ = timeout(ANSWER, context.meters.ask_for_identity()).await;
+        let _ = timeout(LAST_LIMIT, look(context, &mut None)).await;
     }
 }
 
@@ -87,16 +88,19 @@ fn too_slow() -> String {
     format!("it took longer than {} s", TIME_LIMIT.as_secs())
 }
 
-/// Reads the note, and writes it where this replica works and knows better. Whether something is wrong.
-async fn look(context: &ControllerContext) -> Result<bool, String> {
+/// Reads the note, and writes it where this replica works and knows better. Whether something is wrong. The sighting is the note with
+/// what this replica saw while another one was to write it.
+async fn look(context: &ControllerContext, sighting: &mut Option<StoreNote>) -> Result<bool, String> {
     let noted = read(context).await?;
     let before = noted.as_ref().and_then(|noted| noted.note.clone());
     let (identity, opened) = context.meters.identity();
     let works = context.gate.is_open() && context.gate.intentions().is_none();
     let Some(current) = identity.filter(|_| works) else {
-        return Ok(take_in(context, before.as_ref()));
+        *sighting = see(context, before, sighting.as_ref()).await;
+        return Ok(take_in(context, sighting.as_ref()));
     };
-    let after = match (before.clone(), &opened) {
+    let known = before.clone().map(|note| note.sighted(sighting.as_ref()));
+    let after = match (known, &opened) {
         (None, _) => StoreNote::of(current),
         (Some(note), Some(opened)) => {
             let note = note.reached(context.meters.reached());
@@ -111,8 +115,18 @@ async fn look(context: &ControllerContext) -> Result<bool, String> {
     if let Some(opened) = &opened {
         context.meters.compared(opened);
     }
+    *sighting = None;
     tell(context, &uid, before.as_ref(), &after);
     Ok(take_in(context, Some(&after)))
+}
+
+/// The note with what the store says of itself now: it is asked once the note is known, as it goes on being written.
+async fn see(context: &ControllerContext, noted: Option<StoreNote>, sighting: Option<&StoreNote>) -> Option<StoreNote> {
+    let noted = noted?;
+    match timeout(ANSWER, context.meters.ask_for_identity()).await {
+        Ok(Some(current)) => Some(noted.seen(&current, sighting, clock::now())),
+        _ => Some(noted.sighted(sighting)),
+    }
 }
 
 /// Has it said where it is asked for. Whether something is wrong.

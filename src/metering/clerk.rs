@@ -140,6 +140,9 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
             self.desk.state().reached.get_or_insert(before);
             let stored = stored(store).await?;
             self.desk.state().begin(stored);
+            if (self.may_write)().is_none() {
+                self.desk.opened.notify_one();
+            }
             (self.tell)(MeteringNews::Standing(StoreStanding::Works));
         }
         Ok(())

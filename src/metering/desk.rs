@@ -55,7 +55,7 @@ pub struct MeterDesk {
     pub(super) since: Instant,
     pub(super) metrics: Metrics,
     pub(super) wake: Notify,
-    /// Told when this replica begins to write to a store.
+    /// Told when this replica begins to write to a store, or finds another one in its place.
     pub(super) opened: Notify,
     state: Mutex<DeskState>,
 }
@@ -150,14 +150,15 @@ impl MeterDesk {
         (state.identity.clone(), state.opened.clone())
     }
 
-    /// Has the store asked which it is, once all that is wanted by now is written, and waits for that. As long as it does not answer,
+    /// Has the store asked which it is, once all that is wanted by now is written, and waits for that. None where it does not answer:
     /// what was known stays.
-    pub async fn ask_for_identity(&self) {
+    pub async fn ask_for_identity(&self) -> Option<StoreIdentity> {
         let (asking, is_asked) = oneshot::channel();
         self.state().asking.push(asking);
         self.wake.notify_one();
         // Dropped where the store does not answer.
-        let _ = is_asked.await;
+        is_asked.await.ok()?;
+        self.identity().0
     }
 
     /// That was compared with what was noted of it.
@@ -182,7 +183,7 @@ impl MeterDesk {
         is_news
     }
 
-    /// Waits until this replica begins to write to a store.
+    /// Waits until this replica begins to write to a store, or finds another one in its place.
     pub async fn is_opened(&self) {
         self.opened.notified().await;
     }

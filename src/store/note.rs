@@ -92,6 +92,30 @@ impl StoreNote {
         Self { found: Some(found), ..self }
     }
 
+    /// The note with what a replica that writes none sees of the store, once it was read. `before` is what this came to last: what was
+    /// found then is found still, however often it was written since, until something else is noted.
+    #[must_use]
+    pub fn seen(self, current: &StoreIdentity, before: Option<&Self>, now: Instant) -> Self {
+        let continues = |found: &FoundStore| current.replaces(&found.identity).is_none();
+        let before = before.filter(|before| before.found.as_ref().is_some_and(continues));
+        let (noted, opened) = (self.found.clone(), self.clone().opened(current, now));
+        if opened.found.is_some() && opened.found == noted {
+            return opened;
+        }
+        let sighted = Self { found: None, ..self }.sighted(before);
+        if sighted.found.is_some() { sighted } else { opened }
+    }
+
+    /// The same with what was seen against it before, where nothing was noted since.
+    #[must_use]
+    pub fn sighted(self, sighting: Option<&Self>) -> Self {
+        let is_of_this = |sighting: &&Self| self.found.is_none() && sighting.known == self.known;
+        match sighting.filter(is_of_this) {
+            Some(sighting) => Self { found: sighting.found.clone(), ..self },
+            None => self,
+        }
+    }
+
     /// What is noted while a store is open that was compared: what was confirmed counts, and how often it was written.
     #[must_use]
     pub fn kept(self, current: &StoreIdentity) -> Self {

@@ -53,6 +53,55 @@ fn what_was_opened_is_compared(#[case] before: StoreNote, #[case] opened: &str, 
 }
 
 #[rstest]
+#[case::it_goes_on(note("a@100", None), "a@101", None, None)]
+#[case::another(note("a@100", None), "b@5", None, Some("b@5"))]
+#[case::it_was_written_since(note("a@100", None), "b@8", Some(note("a@100", Some("b@5"))), Some("b@5"))]
+#[case::the_older_copy_was_written_since(note("a@100", None), "a@120", Some(note("a@100", Some("a@99"))), Some("a@99"))]
+#[case::the_right_one_is_back(note("a@100", None), "a@100", Some(note("a@100", Some("b@5"))), None)]
+#[case::it_was_confirmed(note("b@6", None), "b@8", Some(note("a@100", Some("b@5"))), None)]
+#[case::it_was_noted_meanwhile(note("a@100", Some("b@7")), "b@8", Some(note("a@100", Some("b@5"))), Some("b@7"))]
+#[case::another_than_was_noted(note("a@100", Some("b@5")), "c@2", None, Some("c@2"))]
+#[case::the_same_one_again(note("a@100", Some("b@5")), "c@3", Some(note("a@100", Some("c@2"))), Some("c@2"))]
+#[case::the_right_one_is_back_before_that_is_noted(
+    note("a@100", Some("b@5")),
+    "a@100",
+    Some(note("a@100", Some("b@5"))),
+    None
+)]
+fn who_writes_no_note_compares_too(
+    #[case] noted: StoreNote,
+    #[case] current: &str,
+    #[case] before: Option<StoreNote>,
+    #[case] found: Option<&str>,
+) {
+    let known = noted.known.clone();
+    let known = format!("{}@{}", known.id, known.commits);
+    // What was found before was so earlier.
+    let earlier = |mut note: StoreNote| {
+        if let Some(found) = &mut note.found {
+            found.since = "2027-01-09T00:00:00Z".to_owned();
+        }
+        note
+    };
+    let is_old = found.is_some_and(|found| {
+        before.as_ref().and_then(|before| before.found.as_ref()).is_some_and(|before| before.identity == store(found))
+    });
+    let expected = note(&known, found);
+    let expected = if is_old { earlier(expected) } else { expected };
+    assert_eq!(noted.seen(&store(current), before.map(earlier).as_ref(), now()), expected);
+}
+
+#[rstest]
+#[case::nothing_was_noted_since(note("a@100", None), Some("b@5"))]
+#[case::another_was_noted(note("a@100", Some("c@1")), Some("c@1"))]
+#[case::it_was_written_and_noted(note("a@101", None), None)]
+fn what_was_seen_counts_until_something_is_noted(#[case] noted: StoreNote, #[case] found: Option<&str>) {
+    let expected = note(&format!("a@{}", noted.known.commits), found);
+    assert_eq!(noted.clone().sighted(Some(&note("a@100", Some("b@5")))), expected);
+    assert_eq!(noted.clone().sighted(None), noted);
+}
+
+#[rstest]
 #[case::nothing_is_known_besides(note("a@100", None), None, note("a@100", None))]
 #[case::the_note_is_behind(note("a@100", None), Some("a@110"), note("a@110", None))]
 #[case::the_note_is_newer(note("a@100", None), Some("a@90"), note("a@100", None))]

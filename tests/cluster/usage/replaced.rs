@@ -1,7 +1,11 @@
 //! Another store, or one that was restored from a backup, is noticed; counting goes on; and `store adopt` ends the complaint.
 
 use super::support::Desk;
-use crate::harness::{DEADLINE, Operator};
+use crate::{
+    asker::{API, Asker},
+    harness::{DEADLINE, Operator},
+};
+use chrono::{SecondsFormat, Utc};
 use entitlement_operator::installation::OPERATOR_NAMESPACE;
 use serde_json::{Value, json};
 use std::{
@@ -186,4 +190,39 @@ async fn a_backup_that_is_put_in_place_while_the_operator_runs_is_noticed_and_co
     let found = noted(&desk, "says what was found", |data| data["found"].is_string()).await;
     assert_eq!((&found["found"], &found["store"]), (&first["store"], &first["store"]));
     ends(&desk).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_stands_by_says_in_its_decisions_that_the_store_is_another_one() {
+    let desk = Desk::start().await;
+    let operator = desk.operator();
+    desk.sell().await;
+    desk.report(3).await;
+    desk.counted(3).await;
+    let first = noted(&desk, "is noted", |data| data["store"].is_string()).await;
+    stop(operator);
+    let namespace = format!("--namespace={OPERATOR_NAMESPACE}");
+    let patch = |object: [&str; 2], patch: Value| {
+        let patch = format!("--patch={patch}");
+        desk.stage.kubectl(&["patch", object[0], object[1], &namespace, "--type=merge", &patch]);
+    };
+    let now = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+    let lease =
+        json!({"holderIdentity": "another_1", "leaseDurationSeconds": 3600, "acquireTime": now, "renewTime": now});
+    patch(["lease", "entitlement-operator"], json!({"spec": lease}));
+    patch(["configmap", NOTE], json!({"data": {"store": "the-right-one", "commits": "7"}}));
+
+    let operator = desk.operator_with(&API);
+    let name = &desk.cluster.name;
+    let tenant = Asker::of(&desk, operator.api(), (name, "default"), "entitlements.dev");
+    let path = format!("/v1/organizations/{name}/entitlements/{name}");
+    let answer = tenant.until(&path, |status, body| status == 200 && body["usage"]["notice"].is_string());
+    assert_eq!(answer["usage"]["used"], "3", "{answer}");
+    let notice = answer["usage"]["notice"].as_str().unwrap();
+    assert!(notice.contains("is another one, with ") && notice.contains("the one before had 7 commits"), "{notice}");
+    let note = noted(&desk, "is as it was", |data| data["store"] == "the-right-one").await;
+    assert!(note["found"].is_null(), "only who holds the lease notes it: {note}");
+    // Where that is the right one after all, nothing is said any more.
+    patch(["configmap", NOTE], json!({"data": {"store": first["store"], "commits": "1"}}));
+    tenant.until(&path, |status, body| status == 200 && body["usage"]["notice"].is_null());
 }

@@ -7,7 +7,7 @@ use super::{
     openapi::{CountingProblems, stated_amount},
     problem::{CheckProblem, ProblemDetails},
     routes::CheckSurroundings,
-    stated::{check_channel, read_amount, read_exact_moment},
+    stated::{check_channel, read_amount, read_exact_moment, read_object},
 };
 use crate::{
     core::{calendar::Instant, usage::report::check_key},
@@ -22,7 +22,7 @@ use axum::{
 use futures::{StreamExt, stream};
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -61,7 +61,7 @@ pub struct UsageEvent {
     time: Option<String>,
     /// What was used.
     #[schema(required = true, nullable = false, value_type = Option<UsageEventData>)]
-    data: Option<Value>,
+    data: Option<Box<RawValue>>,
 }
 
 /// What an event says.
@@ -73,7 +73,7 @@ struct UsageEventData {
     definition: String,
     /// How much: a number, or its digits in quotes.
     #[schema(schema_with = stated_amount)]
-    amount: Value,
+    amount: Box<RawValue>,
     /// By which channel, where the definition has channels.
     channel: Option<String>,
     /// What later events correct by the same key; absent: this event counts for itself.
@@ -164,12 +164,12 @@ pub async fn events(
     let _under_way = surroundings.desk.begin(asked_by.user())?;
     match media_type(&headers).as_deref() {
         Some(ONE) => {
-            let event = parse(&body)?;
+            let event: Box<RawValue> = parse(&body)?;
             let counted = take(&surroundings, &asked_by, &event).await?;
             Ok(Json(EventAnswer::One(EventResult::of(&event, Ok(counted)))))
         }
         Some(BATCH) => {
-            let events: Vec<Value> = parse(&body)?;
+            let events: Vec<Box<RawValue>> = parse(&body)?;
             if events.len() > MOST {
                 return Err(CheckProblem::TooLarge(format!("a batch has at most {MOST} events: send a part of it")));
             }
@@ -198,9 +198,13 @@ fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, CheckProblem>
     serde_json::from_slice(body).map_err(|error| CheckProblem::Invalid(format!("the body is not that JSON: {error}")))
 }
 
-async fn take(surroundings: &CheckSurroundings, asked_by: &AskedBy, event: &Value) -> Result<UseAnswer, CheckProblem> {
-    let event = UsageEvent::deserialize(event)
-        .map_err(|error| CheckProblem::Invalid(format!("it is no CloudEvent: {error}")))?;
+async fn take(
+    surroundings: &CheckSurroundings,
+    asked_by: &AskedBy,
+    event: &RawValue,
+) -> Result<UseAnswer, CheckProblem> {
+    let event: UsageEvent =
+        read_object(event).map_err(|error| CheckProblem::Invalid(format!("it is no CloudEvent: {error}")))?;
     let ReadEvent { organization, definition: entitlement, key, put } = event.read()?;
     surroundings.doorkeeper.admit(asked_by, &organization, CheckVerb::Report).await?;
     let address = UseAddress { organization, entitlement, user: Arc::clone(asked_by.user()), key };
@@ -229,7 +233,7 @@ impl UsageEvent {
         let time = self.time.as_deref().map(|time| read_exact_moment("time", time)).transpose()?;
         let data =
             self.data.as_ref().ok_or_else(|| invalid("data: write {\"definition\": …, \"amount\": …} as JSON"))?;
-        let data = UsageEventData::deserialize(data).map_err(|error| {
+        let data: UsageEventData = read_object(data).map_err(|error| {
             CheckProblem::Invalid(format!("data: {error}: there is definition, amount, channel and key"))
         })?;
         let key = data.key.unwrap_or_else(|| key_of(&self.source, &self.id));
@@ -239,7 +243,7 @@ impl UsageEvent {
     }
 }
 
-fn put(time: Option<Instant>, amount: &Value, channel: Option<String>) -> Result<UsePut, CheckProblem> {
+fn put(time: Option<Instant>, amount: &RawValue, channel: Option<String>) -> Result<UsePut, CheckProblem> {
     let channel = channel.map(check_channel).transpose()?;
     Ok(UsePut { amount: read_amount(amount)?, channel, at: None, as_of: time, always: true })
 }
@@ -251,7 +255,8 @@ fn key_of(source: &str, id: &str) -> String {
 }
 
 impl EventResult {
-    fn of(event: &Value, counted: Result<UseAnswer, CheckProblem>) -> Self {
+    fn of(event: &RawValue, counted: Result<UseAnswer, CheckProblem>) -> Self {
+        let event: Value = serde_json::from_str(event.get()).unwrap_or_default();
         let text = |field: &str| event.get(field).and_then(Value::as_str).map(str::to_owned);
         let (status, detail) = match counted {
             Ok(counted) => (StatusCode::OK, note(&counted)),

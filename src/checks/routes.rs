@@ -8,7 +8,7 @@ use super::{
     openapi::{CheckApi, CheckProblems, InOrganization, ListProblems, OfEntitlement},
     operations::{ApiOperations, counted},
     problem::{CheckProblem, ProblemDetails},
-    stated::{Addressed, read_moment},
+    stated::{Addressed, check_parameters, read_moment},
     uses,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 };
 use axum::{
     Json, Router,
-    extract::{Query, State, rejection::QueryRejection},
+    extract::{Query, RawQuery, State, rejection::QueryRejection},
     middleware::from_fn_with_state,
     response::IntoResponse,
 };
@@ -126,9 +126,11 @@ async fn entitlement(
     State(surroundings): State<Arc<CheckSurroundings>>,
     asked_by: AskedBy,
     Addressed((organization, entitlement)): Addressed<(Arc<str>, Arc<str>)>,
+    RawQuery(query): RawQuery,
     parameters: Result<Query<CheckParameters>, QueryRejection>,
 ) -> Result<impl IntoResponse, CheckProblem> {
     surroundings.doorkeeper.admit(&asked_by, &organization, CheckVerb::Check).await?;
+    check_parameters(query.as_deref())?;
     let Query(parameters) = parameters.map_err(|rejection| {
         CheckProblem::Invalid(format!(
             "{}: there is amount, channel, at, options=true, and status=true",

@@ -4,8 +4,10 @@ use super::problem::CheckProblem;
 use crate::{
     api::amount::AmountField,
     core::{
+        amount::written_out,
         calendar::{Instant, parse_exact_instant, parse_instant},
         name::is_dns_label,
+        percent::percent_decode,
         usage::report,
     },
 };
@@ -13,7 +15,7 @@ use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 use rust_decimal::Decimal;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use std::sync::Arc;
 
 /// What is said of a path that is no text.
@@ -31,16 +33,28 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Address
     }
 }
 
-/// An amount that is used: a JSON number, or its digits in quotes.
-pub(super) fn read_amount(amount: &Value) -> Result<Decimal, CheckProblem> {
-    let field = match amount {
-        Value::Number(number) => {
-            number.as_i64().map_or_else(|| AmountField::Text(number.to_string()), AmountField::Whole)
-        }
-        Value::String(text) => AmountField::Text(text.clone()),
+/// That the parameters are text, of which anything else would be made otherwise.
+pub(super) fn check_parameters(query: Option<&str>) -> Result<(), CheckProblem> {
+    let is_text = query.is_none_or(|query| percent_decode(query).is_some());
+    if is_text { Ok(()) } else { Err(CheckProblem::Invalid(UNREADABLE_PATH.to_owned())) }
+}
+
+/// What an object in JSON says. A list is none, though its items could be taken for the fields in their order.
+pub(super) fn read_object<T: DeserializeOwned>(json: &RawValue) -> Result<T, String> {
+    if !json.get().starts_with('{') {
+        return Err("a JSON object is expected".to_owned());
+    }
+    serde_json::from_str(json.get()).map_err(|error| error.to_string())
+}
+
+/// An amount that is used: a JSON number, digit by digit, or its digits in quotes.
+pub(super) fn read_amount(amount: &RawValue) -> Result<Decimal, CheckProblem> {
+    let text = match amount.get().as_bytes().first() {
+        Some(b'"') => serde_json::from_str(amount.get()).unwrap_or_default(),
+        Some(b'-' | b'0'..=b'9') => written_out(amount.get()).unwrap_or_else(|| amount.get().to_owned()),
         _ => return Err(CheckProblem::Invalid("amount: write a number, such as 1 or \"0.25\"".to_owned())),
     };
-    report::read_amount(&field).map_err(|error| CheckProblem::Invalid(error.to_string()))
+    report::read_amount(&AmountField::Text(text)).map_err(|error| CheckProblem::Invalid(error.to_string()))
 }
 
 /// An RFC 3339 time.
@@ -62,4 +76,73 @@ pub(super) fn check_channel(channel: String) -> Result<Arc<str>, CheckProblem> {
         "channel: a channel's name has 1 to 63 lowercase letters, digits and hyphens: leave it out where there is none"
             .to_owned(),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_parameters, read_amount, read_object};
+    use rstest::rstest;
+    use serde_json::value::RawValue;
+
+    fn read(json: &str) -> Result<String, String> {
+        let raw: Box<RawValue> = serde_json::from_str(json).unwrap();
+        read_amount(&raw).map(|amount| amount.normalize().to_string()).map_err(|problem| problem.to_string())
+    }
+
+    #[rstest]
+    #[case("1", "1")]
+    #[case("0", "0")]
+    #[case("0.25", "0.25")]
+    #[case("0.000001", "0.000001")]
+    #[case("0.000000001", "0.000000001")]
+    #[case("123456789012345.123456789", "123456789012345.123456789")]
+    #[case("999999999999999", "999999999999999")]
+    #[case("1e3", "1000")]
+    #[case("1E-3", "0.001")]
+    #[case("1.25e+1", "12.5")]
+    #[case("1e-9", "0.000000001")]
+    #[case("12.50000000000000", "12.5")]
+    #[case(r#""0.000001""#, "0.000001")]
+    #[case(r#""123456789012345.123456789""#, "123456789012345.123456789")]
+    #[case(r#""\u0031""#, "1")]
+    fn amounts_are_taken_as_they_are_written(#[case] json: &str, #[case] expected: &str) {
+        assert_eq!(read(json), Ok(expected.to_owned()));
+    }
+
+    #[rstest]
+    #[case("-1", "cannot be read: write a whole number of at most 15 digits")]
+    #[case("1000000000000000", "cannot be read: write a whole number of at most 15 digits")]
+    #[case("0.0000000001", "at most 9 digits behind the point")]
+    #[case("1e15", "cannot be read: write a whole number of at most 15 digits")]
+    #[case("1e-10", "at most 9 digits behind the point")]
+    #[case("1e999999999999999999999", "cannot be read: write a whole number of at most 15 digits")]
+    #[case(r#""1e3""#, "cannot be read: write a whole number of at most 15 digits")]
+    #[case(r#""Unlimited""#, "cannot be read: write a whole number of at most 15 digits")]
+    #[case("true", "amount: write a number, such as 1 or \"0.25\"")]
+    #[case("null", "amount: write a number, such as 1 or \"0.25\"")]
+    #[case("[1]", "amount: write a number, such as 1 or \"0.25\"")]
+    fn what_is_no_amount_is_told_what_to_write(#[case] json: &str, #[case] expected: &str) {
+        let told = read(json).unwrap_err();
+        assert!(told.contains(expected), "{told}");
+    }
+
+    #[rstest]
+    #[case("[]")]
+    #[case("[1]")]
+    #[case("1")]
+    #[case("null")]
+    fn what_is_no_object_is_told_so(#[case] json: &str) {
+        let raw: Box<RawValue> = serde_json::from_str(json).unwrap();
+        assert_eq!(read_object::<Vec<u8>>(&raw), Err("a JSON object is expected".to_owned()));
+    }
+
+    #[rstest]
+    #[case(None, true)]
+    #[case(Some("amount=1&channel=phone"), true)]
+    #[case(Some("channel=%c3%bc"), true)]
+    #[case(Some("channel=%ff"), false)]
+    #[case(Some("channel=%c3"), false)]
+    fn parameters_are_text(#[case] query: Option<&str>, #[case] expected: bool) {
+        assert_eq!(check_parameters(query).is_ok(), expected);
+    }
 }

@@ -9,7 +9,7 @@ use super::{
     },
     problem::{CheckProblem, ProblemDetails},
     routes::CheckSurroundings,
-    stated::{Addressed, check_channel, read_amount, read_moment},
+    stated::{Addressed, check_channel, read_amount, read_moment, read_object},
 };
 use crate::{
     core::{amount::Amount, calendar::format_instant, usage::report::check_key},
@@ -26,7 +26,7 @@ use axum::{
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -37,7 +37,7 @@ use utoipa::ToSchema;
 pub struct UseBody {
     /// How much: a number, or its digits in quotes.
     #[schema(schema_with = stated_amount)]
-    amount: Value,
+    amount: Box<RawValue>,
     /// By which channel, where the definition has channels.
     channel: Option<String>,
     /// When it was used; absent: as it was, or now.
@@ -96,10 +96,11 @@ pub async fn put_use(
     State(surroundings): State<Arc<CheckSurroundings>>,
     asked_by: AskedBy,
     Addressed(path): UsePath,
-    body: Result<Json<UseBody>, JsonRejection>,
+    body: Result<Json<Box<RawValue>>, JsonRejection>,
 ) -> Result<Response, CheckProblem> {
     let address = address(&surroundings, &asked_by, path, CheckVerb::Report).await?;
     let Json(body) = body.map_err(|rejection| unreadable(&rejection))?;
+    let body: UseBody = read_object(&body).map_err(|error| not_a_use(&error))?;
     let _under_way = surroundings.desk.begin(&address.user)?;
     let change = UseChange::Put(body.read()?);
     surroundings.desk.count(&address, change).await.map(told)
@@ -193,9 +194,10 @@ fn unreadable(rejection: &JsonRejection) -> CheckProblem {
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {
             CheckProblem::WrongType("send JSON, with the header Content-Type: application/json".to_owned())
         }
-        _ => CheckProblem::Invalid(format!(
-            "{}: there is amount, channel, at and always, such as {{\"amount\": 1}}",
-            rejection.body_text()
-        )),
+        _ => not_a_use(&rejection.body_text()),
     }
+}
+
+fn not_a_use(why: &str) -> CheckProblem {
+    CheckProblem::Invalid(format!("{why}: there is amount, channel, at and always, such as {{\"amount\": 1}}"))
 }

@@ -118,6 +118,27 @@ impl Amount {
     }
 }
 
+/// A JSON number without its exponent, and without zeros at the end of its fraction: `1.20e3` is `1200`. None where that would be
+/// longer than any amount.
+#[must_use]
+pub fn written_out(number: &str) -> Option<String> {
+    let (digits, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let exponent: isize = exponent.parse().ok()?;
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let is_within = usize::try_from(exponent.abs()).is_ok_and(|shift| shift <= WHOLE_DIGITS + FRACTION_DIGITS);
+    if !is_within {
+        return None;
+    }
+    let point = isize::try_from(whole.len()).ok()?.checked_add(exponent)?;
+    let leading = usize::try_from(-point).unwrap_or(0);
+    let all = format!("{}{whole}{fraction}", "0".repeat(leading));
+    let point = usize::try_from(point).unwrap_or(0);
+    let whole = format!("{:0<point$}", all.get(..point).unwrap_or(&all));
+    let whole = if whole.is_empty() { "0" } else { whole.as_str() };
+    let fraction = all.get(point..).unwrap_or_default().trim_end_matches('0');
+    Some(if fraction.is_empty() { whole.to_owned() } else { format!("{whole}.{fraction}") })
+}
+
 fn is_digits(text: &str, most: usize) -> bool {
     (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -16,6 +16,7 @@ pub mod grant;
 pub mod lifecycle;
 pub mod name;
 pub mod namespace;
+pub mod percent;
 pub mod plan;
 pub mod precedence;
 pub mod problem;

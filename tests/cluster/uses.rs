@@ -128,6 +128,24 @@ async fn uses_are_counted_once_if_they_are_allowed() {
     let (_, answer) = counting.service.gets(&counting.one);
     assert_eq!((&answer["usage"]["used"], &answer["usage"]["overage"]), (&json!("10"), &json!("3.8")), "{answer}");
 
+    // Numbers are taken as they are written.
+    for (written, kept) in
+        [("0.000001", "0.000001"), ("123456789012.123456789", "123456789012.123456789"), ("1E-3", "0.001")]
+    {
+        let use_ = format!(r#"{{"amount": {written}, "always": true}}"#);
+        assert_eq!(counting.told("PUT", "exact", &use_), "200 Exhausted 0");
+        let event = event(&name, written, json!({"definition": name, "amount": "$", "key": "event"}));
+        let event = event.to_string().replace("\"$\"", written);
+        let (status, _, result) = counting.service.sends("POST", "/v1/events", EVENT, &event);
+        assert_eq!(status, 200, "{result}");
+        let (_, _, results) = counting.service.sends("POST", "/v1/events", BATCH, &format!("[{event}]"));
+        assert_eq!(results[0]["status"], 200, "{results}");
+        for key in ["exact", "event"] {
+            let (_, told) = counting.service.gets(&format!("{}/uses/{key}", counting.one));
+            assert_eq!(told["amount"], *kept, "{told}");
+        }
+    }
+
     // A client's workload reads, and counts nothing.
     let uses = format!("{}/uses/case-1", counting.one);
     assert_eq!(counting.tenant.gets(&counting.one).0, 200);
@@ -142,6 +160,7 @@ async fn uses_are_counted_once_if_they_are_allowed() {
     for (body, status, said) in [
         ("", 400, "such as {\"amount\": 1}"),
         ("{}", 400, "missing field `amount`"),
+        ("[]", 400, "a JSON object is expected: there is amount, channel, at and always"),
         (r#"{"amount": -1}"#, 400, "cannot be read: write a whole number of at most 15 digits"),
         (r#"{"amount": "1000000000000000"}"#, 400, "cannot be read: write a whole number of at most 15 digits"),
         (r#"{"amount": 1, "channel": "a b"}"#, 400, "channel: a channel's name has 1 to 63"),

@@ -13,6 +13,7 @@ use super::message;
 use super::pattern::{Fault, SchemaPatterns};
 use super::phrase;
 use super::unknown_field::closest;
+use crate::core::percent::percent_decode;
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 const MAX_BYTES: u64 = 256 * 1024;
@@ -305,23 +306,4 @@ impl InspectionWalk<'_> {
         let target = std::ptr::from_ref(schema.pointer(&decoded)?);
         self.schemas.contains(&target).then_some(decoded)
     }
-}
-
-/// Decodes `%2F` and the like (RFC 3986, section 2.1); `None` if it is malformed or no UTF-8.
-fn percent_decode(text: &str) -> Option<String> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        rest = tail;
-        if first != b'%' {
-            decoded.push(first);
-            continue;
-        }
-        let (digits, tail) = rest.split_at_checked(2)?;
-        let digits = digits.iter().map(|&digit| char::from(digit).to_digit(16));
-        let byte = digits.reduce(|high, low| Some(high? * 16 + low?))??;
-        decoded.push(u8::try_from(byte).ok()?);
-        rest = tail;
-    }
-    String::from_utf8(decoded).ok()
 }

@@ -18,6 +18,7 @@ use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
 use kube::Client;
 use moka::{Expiry, future::Cache};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::{
     net::IpAddr,
@@ -46,6 +47,11 @@ const ACQUAINTED: usize = 16;
 const NEWCOMERS: usize = 16;
 /// The same of those from one network.
 const OF_ONE_NETWORK: usize = 4;
+/// The same of tokens that say nothing of themselves, which a webhook of the API server's may know: anybody can invent them. No
+/// other waits for their turns.
+const OPAQUE: usize = 4;
+/// Of those, the ones from one network.
+const OPAQUE_OF_ONE_NETWORK: usize = 2;
 /// How long after its end a token is shown to the API server, whose clock counts.
 const LEEWAY: TimeDelta = TimeDelta::minutes(1);
 
@@ -83,13 +89,40 @@ struct TokenTurns {
     newcomers: Arc<Semaphore>,
     /// Of those, the ones of each network.
     networks: FairTurns<IpAddr>,
+    opaque: Arc<Semaphore>,
+    opaque_networks: FairTurns<IpAddr>,
 }
 
 impl Default for TokenTurns {
     fn default() -> Self {
         let of = |at_once| Arc::new(Semaphore::new(at_once));
-        Self { acquainted: of(ACQUAINTED), newcomers: of(NEWCOMERS), networks: FairTurns::new(OF_ONE_NETWORK) }
+        Self {
+            acquainted: of(ACQUAINTED),
+            newcomers: of(NEWCOMERS),
+            networks: FairTurns::new(OF_ONE_NETWORK),
+            opaque: of(OPAQUE),
+            opaque_networks: FairTurns::new(OPAQUE_OF_ONE_NETWORK),
+        }
     }
+}
+
+impl TokenTurns {
+    /// Those that a token takes which nobody has seen yet. Whoever waits for a turn of its own network takes none of all.
+    fn of_stranger(&self, kind: TokenKind, network: IpAddr) -> [Arc<Semaphore>; 2] {
+        match kind {
+            TokenKind::Stated => [self.networks.of(&network), Arc::clone(&self.newcomers)],
+            TokenKind::Opaque => [self.opaque_networks.of(&network), Arc::clone(&self.opaque)],
+        }
+    }
+}
+
+/// What a token is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TokenKind {
+    /// It says of itself for whom it is and until when, as those of service accounts and of OpenID Connect do.
+    Stated,
+    /// It says nothing.
+    Opaque,
 }
 
 /// Who is known by which token.
@@ -124,17 +157,13 @@ impl Tokens {
         now: Instant,
     ) -> Result<Arc<ApiCaller>, TokenRefusal> {
         let token_text = token.expose_secret();
-        if token_text.len() > LONGEST_TOKEN || !claims(token_text).is_some_and(|claims| claims.may_count(now)) {
-            return Err(TokenRefusal::Unknown);
-        }
+        let kind = kind(token_text, now).ok_or(TokenRefusal::Unknown)?;
         let hash: TokenHash = Sha256::digest(token_text.as_bytes()).into();
         let reviewed = async {
             if self.seen.contains_key(&hash) {
                 self.review(token, [Arc::clone(&self.turns.acquainted)]).await
             } else {
-                // Whoever waits for a turn of its own network takes none of all.
-                let turns = [self.turns.networks.of(&network), Arc::clone(&self.turns.newcomers)];
-                self.review(token, turns).await
+                self.review(token, self.turns.of_stranger(kind, network)).await
             }
         };
         match self.fresh.try_get_with(hash, reviewed).await {
@@ -179,7 +208,7 @@ fn reviewed(answer: TokenReview, token: &str) -> TokenOwner {
     let Some(status) = answer.status.filter(|status| status.authenticated == Some(true)) else {
         return TokenOwner::Nobodys;
     };
-    // An API server that knows nothing of audiences names none.
+    // What knows nothing of audiences names none: its tokens are for the API server alone.
     if !status.audiences.unwrap_or_default().iter().any(|audience| audience == AUDIENCE) {
         return TokenOwner::Nobodys;
     }
@@ -227,11 +256,26 @@ impl TokenClaims {
     }
 }
 
+/// What a token is like, if it can be somebody's.
+fn kind(token: &str, now: Instant) -> Option<TokenKind> {
+    if token.is_empty() || token.len() > LONGEST_TOKEN {
+        return None;
+    }
+    if payload(token).is_none_or(|payload| serde_json::from_slice::<Map<String, Value>>(&payload).is_err()) {
+        return Some(TokenKind::Opaque);
+    }
+    claims(token).filter(|claims| claims.may_count(now)).map(|_| TokenKind::Stated)
+}
+
 /// What a token says of itself; None where it is no such token.
 fn claims(token: &str) -> Option<TokenClaims> {
+    serde_json::from_slice(&payload(token)?).ok()
+}
+
+fn payload(token: &str) -> Option<Vec<u8>> {
     let mut parts = token.split('.');
-    let (_, claims, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else { return None };
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
+    let (_, payload, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else { return None };
+    URL_SAFE_NO_PAD.decode(payload).ok()
 }
 
 /// How long a review counts.

@@ -1,4 +1,4 @@
-use super::{AUDIENCE, TokenOwner, TokenRefusal, Tokens, claims, reviewed};
+use super::{AUDIENCE, LONGEST_TOKEN, TokenKind, TokenOwner, TokenRefusal, Tokens, claims, kind, reviewed};
 use crate::{
     core::{
         calendar::{Instant, parse_instant},
@@ -77,10 +77,20 @@ fn a_token_counts_for_its_audience_alone(
 #[case::for_others(json!({"exp": 1_798_761_600, "aud": ["other"]}), false)]
 #[case::for_nobody(json!({"exp": 1_798_761_600}), false)]
 #[case::without_end(json!({"aud": AUDIENCE}), false)]
-#[case::no_claims(json!(1), false)]
 fn what_cannot_count_is_shown_to_nobody(#[case] said: Value, #[case] expected: bool) {
     let now = now();
-    assert_eq!(claims(&token(&said.to_string())).is_some_and(|claims| claims.may_count(now)), expected);
+    assert_eq!(kind(&token(&said.to_string()), now), expected.then_some(TokenKind::Stated));
+}
+
+#[rstest]
+#[case::a_word("opaque".to_owned(), Some(TokenKind::Opaque))]
+#[case::two_parts("a.b".to_owned(), Some(TokenKind::Opaque))]
+#[case::three_parts_that_are_no_json("a.b.c".to_owned(), Some(TokenKind::Opaque))]
+#[case::a_number(token("1"), Some(TokenKind::Opaque))]
+#[case::nothing(String::new(), None)]
+#[case::too_long("a".repeat(LONGEST_TOKEN + 1), None)]
+fn what_says_nothing_of_itself_is_shown_to_the_api_server(#[case] token: String, #[case] expected: Option<TokenKind>) {
+    assert_eq!(kind(&token, now()), expected);
 }
 
 fn now() -> Instant {
@@ -97,7 +107,11 @@ fn token_of(user: &str) -> Secret<String> {
 async fn answer(request: Request<Body>) -> Result<Response<Body>, Infallible> {
     let body = request.into_body().collect().await.unwrap().to_bytes();
     let asked: TokenReview = serde_json::from_slice(&body).unwrap();
-    let user = claims_of(&asked.spec.token.unwrap())["sub"].as_str().unwrap().to_owned();
+    let token = asked.spec.token.unwrap();
+    let user = match claims(&token) {
+        Some(_) => claims_of(&token)["sub"].as_str().unwrap().to_owned(),
+        None => token,
+    };
     if user.starts_with("attacker") {
         future::pending::<()>().await;
     }
@@ -172,4 +186,26 @@ async fn a_newcomer_is_told_soon_that_there_are_too_many() {
     // Once the reviews have ended, there is room again.
     time::sleep(Duration::from_secs(5)).await;
     assert_eq!(&*tokens.caller(&token_of("alice"), OWN, now()).await.unwrap().user, "alice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_that_say_nothing_are_reviewed_a_few_at_a_time_and_keep_no_others_waiting() {
+    let client = Client::new(tower::service_fn(answer), "default");
+    let tokens = Arc::new(Tokens::new(client, Metrics::default().api().clone()));
+    let opaque = |token: &str| Secret::new(token.to_owned());
+    assert_eq!(&*tokens.caller(&opaque("bob"), OWN, now()).await.unwrap().user, "bob");
+    let mut attackers = JoinSet::new();
+    for number in 0..60_u8 {
+        let (tokens, token) = (Arc::clone(&tokens), opaque(&format!("attacker-{number}")));
+        attackers.spawn(async move { tokens.caller(&token, IpAddr::from([10, 0, 0, number % 3]), now()).await.err() });
+    }
+    time::sleep(Duration::from_millis(10)).await;
+    let begun = time::Instant::now();
+    for known in [opaque("bob"), token_of("alice")] {
+        tokens.caller(&known, OWN, now()).await.unwrap();
+    }
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    let refused = attackers.join_all().await;
+    let of = |refusal| refused.iter().filter(|one| **one == Some(refusal)).count();
+    assert_eq!((of(TokenRefusal::Unanswered), of(TokenRefusal::Busy)), (4, 56));
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     core::secret::Secret,
+    metrics::ApiMetrics,
     server::certificate::{Certificate, Unusable},
 };
 use rustls::ServerConfig;
@@ -47,25 +48,42 @@ pub fn read(folder: &Path) -> Result<(Certificate, Arc<ServerConfig>), NoCertifi
     Ok((certificate, config))
 }
 
-/// Hands on what is in the folder, whenever it has changed, for ever. What is of no use changes nothing.
-pub async fn follow(folder: PathBuf, mut known: Certificate, certificates: watch::Sender<Option<Arc<ServerConfig>>>) {
-    let mut said = None;
-    loop {
-        sleep(LOOK).await;
-        match read(&folder) {
-            Ok((found, config)) => {
-                said = None;
-                if found != known {
-                    tracing::info!(folder = %folder.display(), "the API serves with a new certificate");
-                    known = found;
-                    certificates.send_replace(Some(config));
-                }
+/// A certificate that was given, with the folder that it is read from.
+pub struct GivenCertificate {
+    folder: PathBuf,
+    known: Certificate,
+    certificates: watch::Sender<Option<Arc<ServerConfig>>>,
+}
+
+impl GivenCertificate {
+    /// What was read from that folder; others are handed to that channel.
+    pub fn new(folder: PathBuf, known: Certificate, certificates: watch::Sender<Option<Arc<ServerConfig>>>) -> Self {
+        Self { folder, known, certificates }
+    }
+
+    /// Hands on what is in the folder, whenever it has changed, for ever. What is of no use changes nothing.
+    pub async fn follow(mut self, metrics: ApiMetrics) {
+        let mut said = None;
+        loop {
+            if let Some(end) = self.known.ends() {
+                metrics.certificate_ends(end.timestamp());
             }
-            Err(error) => {
-                let error = error.to_string();
-                if said.as_ref() != Some(&error) {
-                    tracing::warn!(error, "the API goes on with the certificate that it has");
-                    said = Some(error);
+            sleep(LOOK).await;
+            match read(&self.folder) {
+                Ok((found, config)) => {
+                    said = None;
+                    if found != self.known {
+                        tracing::info!(folder = %self.folder.display(), "the API serves with a new certificate");
+                        self.known = found;
+                        self.certificates.send_replace(Some(config));
+                    }
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    if said.as_ref() != Some(&error) {
+                        tracing::warn!(error, "the API goes on with the certificate that it has");
+                        said = Some(error);
+                    }
                 }
             }
         }

@@ -61,6 +61,7 @@ use crate::{
     store::StoreAddress,
 };
 use asked_by::Doorkeeper;
+use certificates::GivenCertificate;
 use confirmation::Confirmation;
 use desk::CheckDesk;
 use kube::Client;
@@ -77,6 +78,7 @@ pub struct CheckService {
     encryption: ApiEncryption,
     /// Where certificates of the operator's own go.
     own: Option<watch::Sender<Option<Arc<ServerConfig>>>>,
+    given: Option<GivenCertificate>,
 }
 
 /// Why the API cannot be served.
@@ -96,7 +98,7 @@ impl CheckService {
     /// # Errors
     /// Where that cannot be done, or there is no certificate to serve with.
     pub async fn listen(options: CheckOptions) -> Result<Self, NotServed> {
-        let mut own = None;
+        let (mut own, mut given) = (None, None);
         let encryption = match options.certificate {
             CertificateSource::None => ApiEncryption::None,
             CertificateSource::Own => {
@@ -107,13 +109,13 @@ impl CheckService {
             CertificateSource::Folder(folder) => {
                 let (certificate, config) = read_certificate(&folder)?;
                 let (sender, receiver) = watch::channel(Some(config));
-                tokio::spawn(certificates::follow(folder, certificate, sender));
+                given = Some(GivenCertificate::new(folder, certificate, sender));
                 ApiEncryption::Tls(receiver)
             }
         };
         let listener = TcpListener::bind(options.address).await?;
         tracing::info!(address = %listener.local_addr()?, "checks are answered");
-        Ok(Self { listener, encryption, own })
+        Ok(Self { listener, encryption, own, given })
     }
 
     /// Lets it be known that there will be an authority, before anything is decided without it.
@@ -138,10 +140,12 @@ impl CheckService {
         let confirmation = Confirmation::default();
         let confirming = confirmation.clone().keep(client.clone(), knowledge.clone());
         let own = self.own.map(|sender| OwnCertificate::new(client, namespace, sender, &knowledge));
+        let (given, metrics) = (self.given, knowledge.metrics().api().clone());
         let keeping = async {
-            match own {
-                Some(own) => own.run().await,
-                None => future::pending().await,
+            match (own, given) {
+                (Some(own), _) => own.run().await,
+                (None, Some(given)) => given.follow(metrics).await,
+                (None, None) => future::pending().await,
             }
         };
         let desk = CheckDesk::new(knowledge, meters, confirmation);

@@ -92,7 +92,11 @@ impl OwnCertificate {
         match certificate.server_config(None) {
             Ok(config) => {
                 self.certificates.send_replace(Some(config));
-                self.knowledge.metrics().api().answers(true);
+                let metrics = self.knowledge.metrics();
+                metrics.api().answers(true);
+                if let Some(end) = certificate.ends() {
+                    metrics.api().certificate_ends(end.timestamp());
+                }
                 self.served = Some(certificate);
                 self.secret.is_well();
                 tracing::info!("the API has a certificate");

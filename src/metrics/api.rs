@@ -6,7 +6,10 @@ use super::{
 };
 use prometheus_client::metrics::{counter::Counter, family::Family, histogram::Histogram};
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,6 +26,8 @@ pub struct ApiMetrics {
     reviews: Family<ReviewLabels, Counter>,
     /// Whether whoever connects is answered; None where there is no API.
     answers: Arc<Mutex<Option<bool>>>,
+    /// When its certificate ends, in Unix time; 0 while it has none.
+    certificate: Arc<AtomicI64>,
 }
 
 fn answer_seconds() -> Histogram {
@@ -54,6 +59,7 @@ impl ApiMetrics {
                 Family::default(),
             ),
             answers: Arc::default(),
+            certificate: Arc::default(),
         }
     }
 
@@ -84,6 +90,16 @@ impl ApiMetrics {
     /// Whoever connects is answered from now on, or not until there is a certificate.
     pub fn answers(&self, answers: bool) {
         *self.answers.lock().unwrap_or_else(PoisonError::into_inner) = Some(answers);
+    }
+
+    /// It serves with a certificate that ends then, in Unix time.
+    pub fn certificate_ends(&self, at: i64) {
+        self.certificate.store(at, Ordering::Relaxed);
+    }
+
+    /// When that is, once it has one.
+    pub(super) fn certificate_end(&self) -> Option<i64> {
+        Some(self.certificate.load(Ordering::Relaxed)).filter(|at| *at != 0)
     }
 
     /// Whether whoever connects is answered; None where there is no API.
@@ -121,6 +137,14 @@ mod tests {
         let metrics = Metrics::default();
         metrics.api().answers(answers);
         assert_eq!(page(&metrics, is_ready), [expected]);
+    }
+
+    #[test]
+    fn the_end_of_its_certificate_is_told() {
+        let metrics = Metrics::default();
+        metrics.api().certificate_ends(1_798_761_600);
+        let expected = "entitlement_api_certificate_expiry_timestamp_seconds 1798761600";
+        assert_eq!(page(&metrics, true), [expected]);
     }
 
     #[rstest]

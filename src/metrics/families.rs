@@ -317,6 +317,10 @@ impl Metrics {
                 "Whether the API answers whoever asks (1), or has no certificate or not everything listed yet (0)";
             single(&mut current, "entitlement_api_serving", help, is_answering && gauges.is_ready);
         }
+        if let Some(end) = self.families.api.certificate_end() {
+            let help = "When the certificate that the API serves with ends, in Unix time";
+            single(&mut current, "entitlement_api_certificate_expiry_timestamp_seconds", help, end);
+        }
         gauges.register(&mut current);
         let mut text = String::new();
         // Writing into a text does not fail.

@@ -5,13 +5,13 @@
 //! by an authority that lasts, and that can sign for no other hosts.
 
 use crate::core::{calendar::Instant, secret::Secret};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, NameConstraints, date_time_ymd,
 };
 use rustls::{
-    RootCertStore, ServerConfig,
+    CertificateError, RootCertStore, ServerConfig,
     client::{WebPkiServerVerifier, danger::ServerCertVerifier},
     crypto::{CryptoProvider, ring},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
@@ -158,6 +158,13 @@ impl Certificate {
         Some(now + TimeDelta::seconds(valid))
     }
 
+    /// The last second of the certificate itself, or of one between it and its authority that ends earlier; whoever has signed it. None
+    /// where they cannot be read.
+    #[must_use]
+    pub fn ends(&self) -> Option<Instant> {
+        read_all(&self.chain, "tls.crt").ok()?.iter().map(end_of).collect::<Option<Vec<_>>>()?.into_iter().min()
+    }
+
     /// What it takes to serve with it, to everyone or to clients of certain authorities.
     ///
     /// # Errors
@@ -288,6 +295,21 @@ fn seconds(moment: Instant) -> Duration {
 
 fn at(moment: Instant) -> UnixTime {
     UnixTime::since_unix_epoch(seconds(moment))
+}
+
+/// The last second of a certificate, as the verifier says it of one that has ended.
+fn end_of(certificate: &CertificateDer<'static>) -> Option<Instant> {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.clone()).ok()?;
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build().ok()?;
+    let name = ServerName::try_from("localhost").ok()?;
+    let late = UnixTime::since_unix_epoch(Duration::from_secs(u64::from(u32::MAX) << 8));
+    match verifier.verify_server_cert(certificate, &[], &name, &[], late).err()? {
+        rustls::Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. }) => {
+            DateTime::from_timestamp(i64::try_from(not_after.as_secs()).ok()?, 0)
+        }
+        _ => None,
+    }
 }
 
 fn provider() -> Arc<CryptoProvider> {

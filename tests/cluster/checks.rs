@@ -10,6 +10,7 @@ use crate::{
     webhook::{applied, get},
     webhook_certificate::{secret, secured, served},
 };
+use chrono::Utc;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::{Value, json};
 use std::{
@@ -102,6 +103,7 @@ async fn who_may_ask_is_told_what_is_held_and_left() {
         ("amount=0", "amount: write a number above 0, such as 1 or 0.25"),
         ("at=yesterday", "at: "),
         ("much=1", "there is amount, channel, at, options=true, and status=true"),
+        ("channel=%ff", "write paths and parameters in UTF-8, percent-encoded"),
     ] {
         let (status, body) = tenant.gets(&format!("{one}?{query}"));
         assert_eq!(status, 400, "{body}");
@@ -214,6 +216,14 @@ fn until_summarized(stage: &Stage) {
     });
 }
 
+/// In how many days the certificate ends that the metrics tell of.
+fn days_of_the_certificate(operator: &Operator) -> i64 {
+    let metrics = "GET /metrics HTTP/1.1\r\nHost: operator\r\nConnection: close\r\n\r\n";
+    let (_, _, page) = ask(operator.endpoint(), metrics).unwrap();
+    let told = page.lines().find_map(|line| line.strip_prefix("entitlement_api_certificate_expiry_timestamp_seconds "));
+    (told.unwrap().parse::<i64>().unwrap() - Utc::now().timestamp()) / 86400
+}
+
 #[test]
 fn replicas_serve_with_one_certificate_whose_authority_is_told_once() {
     let stage = Stage::start();
@@ -226,6 +236,10 @@ fn replicas_serve_with_one_certificate_whose_authority_is_told_once() {
     until_summarized(&stage);
     let first = shared(&replicas, &told, &[]);
     served(replicas[0].port(), "kubernetes.default.svc", &told).unwrap_err();
+    for operator in &operators {
+        let days = days_of_the_certificate(operator);
+        assert!((89..=90).contains(&days), "{days}");
+    }
 
     // Whoever trusts that authority asks, and is known by a token.
     let token = stage.kubectl(&["create", "token", "default", "--namespace=default", "--audience=entitlements.dev"]);

@@ -129,6 +129,7 @@ fn its_end_is_known() {
     let made = day(0) + TimeDelta::milliseconds(700);
     let certificate = issue(HOST, made);
     assert_eq!(certificate.valid_until(HOST, made).unwrap().timestamp(), day(90).timestamp());
+    assert_eq!(certificate.ends().unwrap().timestamp(), day(90).timestamp());
     assert_eq!(certificate.valid_until(HOST, day(90)), Some(day(90)));
     assert_eq!(certificate.valid_until(HOST, day(91)), None);
     assert_eq!(certificate.valid_until("other.operator.svc", made), None);

@@ -116,6 +116,7 @@ mod tests {
     #[case("1e15", "cannot be read: write a whole number of at most 15 digits")]
     #[case("1e-10", "at most 9 digits behind the point")]
     #[case("1e999999999999999999999", "cannot be read: write a whole number of at most 15 digits")]
+    #[case("1e-9223372036854775808", "cannot be read: write a whole number of at most 15 digits")]
     #[case(r#""1e3""#, "cannot be read: write a whole number of at most 15 digits")]
     #[case(r#""Unlimited""#, "cannot be read: write a whole number of at most 15 digits")]
     #[case("true", "amount: write a number, such as 1 or \"0.25\"")]

@@ -125,8 +125,7 @@ pub fn written_out(number: &str) -> Option<String> {
     let (digits, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let exponent: isize = exponent.parse().ok()?;
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let is_within = usize::try_from(exponent.abs()).is_ok_and(|shift| shift <= WHOLE_DIGITS + FRACTION_DIGITS);
-    if !is_within {
+    if exponent.unsigned_abs() > WHOLE_DIGITS + FRACTION_DIGITS {
         return None;
     }
     let point = isize::try_from(whole.len()).ok()?.checked_add(exponent)?;

@@ -101,9 +101,36 @@ impl Lane {
         self.next_right().into_iter().chain(self.next_reset()).min()
     }
 
+    /// The same, with the moments of uses that lie ahead.
+    #[must_use]
+    pub fn next_with_uses(&self) -> Option<Instant> {
+        let Decision { meters, at, .. } = &*self.evaluation.decision;
+        let dated = meters.values().filter_map(|meter| meter.facts.as_ref()?.ledger.first_after(*at));
+        self.next_with_resets().into_iter().chain(dated).min()
+    }
+
     fn next_reset(&self) -> Option<Instant> {
         let Decision { meters, at, .. } = &*self.evaluation.decision;
-        meters.values().filter_map(|meter| meter.next_reset_foreseen(*at)).min()
+        let said = |definition| self.said_reset(definition, *at);
+        let resets = meters
+            .iter()
+            .filter_map(|(name, meter)| meter.next_reset_foreseen(*at).into_iter().chain(said(name)).min());
+        resets.min()
+    }
+
+    /// When the operator has said that an allotment is new of which it counts more than is reported.
+    fn said_reset(&self, definition: &str, at: Instant) -> Option<Instant> {
+        OperatorsCount::of(self.snapshot.organization.as_deref(), definition, at)?.resets_at
+    }
+
+    /// The definitions of which something is dated since an earlier evaluation that lay ahead then, with how much is used now.
+    pub fn uses_since<'a>(&'a self, before: &'a Evaluation) -> impl Iterator<Item = (Arc<str>, UseState)> + 'a {
+        let (from, now) = (before.decision.at, self.evaluation.decision.at);
+        self.evaluation.decision.meters.iter().filter_map(move |(definition, meter)| {
+            meter.facts.as_ref()?.ledger.first_after(from).filter(|at| *at <= now)?;
+            let is_reported = OperatorsCount::is_kept(self.snapshot.organization.as_deref(), definition);
+            Some((Arc::clone(definition), UseState::of(meter.balance.as_ref()?, is_reported)))
+        })
     }
 
     /// The definitions whose allotments are new since an earlier evaluation.
@@ -114,7 +141,8 @@ impl Lane {
         let now = self.evaluation.decision.at;
         let before = self.eve.as_ref().unwrap_or(before);
         before.decision.meters.iter().filter_map(move |(definition, meter)| {
-            meter.next_reset().filter(|at| *at <= now)?;
+            let said = self.said_reset(definition, before.decision.at);
+            meter.next_reset().into_iter().chain(said).find(|at| *at <= now)?;
             let after = self.evaluation.decision.meters.get(definition)?.balance.as_ref()?;
             let is_reported = OperatorsCount::is_kept(self.snapshot.organization.as_deref(), definition);
             let state = |balance| UseState::of(balance, is_reported);

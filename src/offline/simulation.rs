@@ -160,6 +160,7 @@ impl Simulation {
         step.grants.extend(lane.changes_since(&before));
         step.subscriptions.extend(subscription_change::changes(&before.decision, lane.decision()));
         step.resets.extend(lane.resets_since(&before));
+        step.uses.extend(lane.uses_since(&before));
         step.holdings.extend(differences(&held_before, &lane.held_or_untold()));
         touched.extend(lane.claims().map(|(key, _)| key.clone()));
         self.claim(index);
@@ -177,7 +178,7 @@ impl Simulation {
     fn move_on(&mut self, index: usize) {
         let Some(lane) = self.lanes.get_mut(index) else { return };
         lane.remember();
-        self.queue.extend(lane.next_with_resets().map(|next| (next, index)));
+        self.queue.extend(lane.next_with_uses().map(|next| (next, index)));
     }
 
     /// Does what the operator does where something may have changed, and returns what that changes.

@@ -36,6 +36,8 @@ pub struct TimelineStep {
     pub holdings: BTreeMap<Arc<str>, (HoldingState, HoldingState)>,
     /// The definitions whose allotments are new, with how much was used of them before and after.
     pub resets: BTreeMap<Arc<str>, (UseState, UseState)>,
+    /// How much is used of the definitions of which something is dated then that lay ahead before.
+    pub uses: BTreeMap<Arc<str>, UseState>,
     /// What is delivered, changed and withdrawn.
     pub objects: Vec<ObjectChange>,
 }
@@ -51,6 +53,7 @@ impl TimelineStep {
             subscriptions: Vec::new(),
             holdings: BTreeMap::new(),
             resets: BTreeMap::new(),
+            uses: BTreeMap::new(),
             objects: Vec::new(),
         }
     }
@@ -100,6 +103,7 @@ impl TimelineStep {
             && self.subscriptions.is_empty()
             && self.holdings.is_empty()
             && self.resets.is_empty()
+            && self.uses.is_empty()
             && self.objects.is_empty()
     }
 }

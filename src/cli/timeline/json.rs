@@ -82,6 +82,9 @@ fn step(step: &TimelineStep, zone: Tz) -> Value {
     if !step.resets.is_empty() {
         told["resets"] = step.resets.iter().map(|(definition, states)| reset(definition, states)).collect();
     }
+    if !step.uses.is_empty() {
+        told["uses"] = step.uses.iter().map(|(definition, state)| used(definition, state)).collect();
+    }
     if !step.subscriptions.is_empty() {
         told["subscriptions"] = step.subscriptions.iter().map(subscription).collect();
     }
@@ -92,13 +95,25 @@ fn step(step: &TimelineStep, zone: Tz) -> Value {
     told
 }
 
-fn reset(definition: &str, (before, after): &(UseState, UseState)) -> Value {
-    let told = |state: &UseState| json!({ "used": state.used.normalize().to_string(), "allotted": state.allotted.to_string() });
-    if before.is_reported {
-        let told = |state: &UseState| json!({ "used": null, "allotted": null, "reported": told(state) });
-        return json!({ "definition": definition, "before": told(before), "after": told(after), "stale": true });
+fn used(definition: &str, state: &UseState) -> Value {
+    let mut said = json!({ "definition": definition, "after": use_state(state) });
+    if state.is_reported {
+        said["stale"] = true.into();
     }
-    let mut said = json!({ "definition": definition, "before": told(before), "after": told(after) });
+    said
+}
+
+fn use_state(state: &UseState) -> Value {
+    let numbers = json!({ "used": state.used.normalize().to_string(), "allotted": state.allotted.to_string() });
+    if state.is_reported { json!({ "used": null, "allotted": null, "reported": numbers }) } else { numbers }
+}
+
+fn reset(definition: &str, (before, after): &(UseState, UseState)) -> Value {
+    let mut said = json!({ "definition": definition, "before": use_state(before), "after": use_state(after) });
+    if before.is_reported {
+        said["stale"] = true.into();
+        return said;
+    }
     if !before.carried.is_zero() {
         said["lapsed"] = before.carried.normalize().to_string().into();
     }

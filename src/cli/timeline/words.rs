@@ -39,7 +39,8 @@ pub fn lines(step: &TimelineStep, zone: Tz) -> Vec<Line<'_>> {
     let subscriptions = step.subscriptions.iter().flat_map(|change| subscription(change, zone));
     let mut lines: Vec<Line<'_>> = subscriptions.map(|text| Line { definition: None, text }).collect();
     let of_grants = step.own_grants().map(|change| &change.definition);
-    let definitions: BTreeSet<_> = of_grants.chain(step.holdings.keys()).chain(step.resets.keys()).collect();
+    let definitions: BTreeSet<_> =
+        of_grants.chain(step.holdings.keys()).chain(step.resets.keys()).chain(step.uses.keys()).collect();
     for definition in definitions {
         let line = |text| Line { definition: Some(definition), text };
         let changes = step.own_grants().filter(|change| change.definition == *definition);
@@ -48,6 +49,7 @@ pub fn lines(step: &TimelineStep, zone: Tz) -> Vec<Line<'_>> {
         lines.extend(holding.iter().flat_map(|(before, after)| held(before, after)).map(line));
         let reset = step.resets.get(definition);
         lines.extend(reset.map(|(before, after)| renewed(before, after)).map(line));
+        lines.extend(step.uses.get(definition).map(counted).map(line));
     }
     lines.extend(objects(&step.objects));
     lines
@@ -62,6 +64,12 @@ fn renewed(before: &UseState, after: &UseState) -> String {
         );
     }
     format!("the allotment is new: {before} used → {after}{}", lapsed(before))
+}
+
+/// That a use counts that lay ahead, with all that is used then.
+fn counted(now: &UseState) -> String {
+    let by = if now.is_reported { ", by EntitlementUsage objects alone" } else { "" };
+    format!("a use that is dated now counts from here on: {now} used{by}")
 }
 
 /// What of a period's allotment lapses at its end, where that can be told.

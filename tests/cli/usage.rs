@@ -24,6 +24,66 @@ fn the_examples_say_how_much_is_used_and_left() {
 }
 
 #[test]
+fn the_table_says_how_what_is_used_stands() {
+    let mut screens = String::new();
+    for at in ["2026-12-01", "2027-07-21", "2028-01-15"] {
+        writeln!(screens, "$ explain borealis --at {at}").unwrap();
+        writeln!(screens, "{}", said(&["explain", "borealis", "--at", at, "-f", EXAMPLES], "")).unwrap();
+    }
+    for (state, at) in [("Exceeded", "2027-01-20"), ("Ok", "2027-01-20"), ("Exceeded", "2027-02-01")] {
+        writeln!(screens, "$ explain acme --at {at}    # {state}").unwrap();
+        writeln!(screens, "{}", said(&["explain", "acme", "--at", at, "-f", "-"], &counted(state))).unwrap();
+    }
+    let beyond = [
+        ("12 at once of 10", json!({"mode": "Held"}), "12"),
+        ("13 in a month of 10", json!({"mode": "Consumed", "period": "P1M", "limit": "Soft"}), "13"),
+    ];
+    for (title, usage, amount) in beyond {
+        writeln!(screens, "$ explain acme --at 2027-01-20    # {title}").unwrap();
+        let manifests = metered(&usage, amount);
+        writeln!(screens, "{}", said(&["explain", "acme", "--at", "2027-01-20", "-f", "-"], &manifests)).unwrap();
+    }
+    assert_golden("usage.table.txt", screens.as_bytes());
+}
+
+/// A client that has ten units, and a report that it has used so much.
+fn metered(usage: &Value, amount: &str) -> String {
+    let object = |kind: &str, name: &str, spec: Value| {
+        json!({
+            "apiVersion": "entitlements.dev/v1alpha1", "kind": kind,
+            "metadata": {"name": name, "namespace": "entitlements"}, "spec": spec,
+        })
+    };
+    let objects = [
+        object("Organization", "acme", json!({"namespaces": ["acme"]})),
+        object(
+            "EntitlementDefinition",
+            "units",
+            json!({"type": "Quantity", "unit": "units", "amount": 10, "usage": usage}),
+        ),
+        object("EntitlementDefinition", "lamps", json!({"type": "Feature"})),
+        object(
+            "EntitlementInstance",
+            "acme-units",
+            json!({"organization": "acme", "definition": "units", "start": "2027-01-01"}),
+        ),
+        object(
+            "EntitlementInstance",
+            "acme-lamps",
+            json!({"organization": "acme", "definition": "lamps", "start": "2027-01-01"}),
+        ),
+        object(
+            "EntitlementUsage",
+            "acme-units",
+            json!({"organization": "acme", "definition": "units", "registers": [
+                {"key": "a", "at": "2027-01-10T00:00:00Z", "amount": amount},
+            ]}),
+        ),
+    ];
+    objects.map(|object| format!("---\n{object}\n")).concat()
+}
+
+#[test]
 fn programs_are_told_the_same_of_the_examples() {
     let told = said(&["explain", "borealis", "--all", "--at", "2027-07-21", "-o", "json", "-f", EXAMPLES], "");
     let told: Value = serde_json::from_str(&told).unwrap();

@@ -54,10 +54,10 @@ const WORK: usize = 100_000;
 /// Shows what an organization holds at a moment, since when, until when its contract runs, and what comes next, as one table;
 /// for one definition, or with --all for each, also why
 ///
-/// HAS is what it has, SINCE since when it has had exactly that, and CONTRACT TO the last day of its contract, without a grace
-/// period. Below the table you find what it had before, and what it does not hold of the catalogue. The details say where the
-/// amount and every setting come from, which grants count and which do not, and what happened last. Only what is on record is
-/// told. Secret values are never shown.
+/// HAS is what it has, USE how what is used of it stands where that is metered, SINCE since when it has had exactly that, and
+/// CONTRACT TO the last day of its contract, without a grace period. Below the table you find what it had before, and what it
+/// does not hold of the catalogue. The details say where the amount and every setting come from, which grants count and which do
+/// not, and what happened last. Only what is on record is told. Secret values are never shown.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

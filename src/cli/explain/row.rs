@@ -5,6 +5,7 @@ use super::{
     afterwards::Afterwards,
     before::{FormerHolding, held, is_more_or_less},
     exceptions, moment,
+    usage::{self, UsageCell},
 };
 use crate::{
     api::{Phase, lifecycle::AmendmentState},
@@ -62,6 +63,8 @@ pub struct Row {
     pub stand: Stand,
     /// What the client has.
     pub has: String,
+    /// How what is used of it stands, where it is metered.
+    pub usage: Option<UsageCell>,
     /// Since when exactly that.
     pub since: Since,
     /// The first moment after the contract, without grace; absent where there is no contract.
@@ -158,6 +161,7 @@ impl RowWriter<'_> {
             definition: self.entitlement.definition.clone(),
             stand,
             has: self.has(),
+            usage: self.entitlement.usage.as_ref().filter(|_| self.entitlement.entitled).map(usage::in_short),
             since: self.since(),
             contract: self.contract(),
             until: self.until(),

@@ -18,6 +18,7 @@ use crate::{
 /// Which columns are made narrower where there is no room, in this order, and to what width: a long name, the time after a date,
 /// a long quantity, the last column so that it holds a date and a word.
 const NARROWING: [(usize, usize); 7] = [(0, 24), (2, 11), (3, 11), (1, 20), (4, 18), (1, 15), (0, 16)];
+const NARROWING_METERED: [(usize, usize); 8] = [(0, 24), (3, 11), (4, 11), (1, 20), (5, 18), (2, 12), (1, 15), (0, 16)];
 const NARROWING_SUBSCRIPTIONS: [(usize, usize); 4] = [(0, 24), (1, 16), (3, 11), (4, 18)];
 const NARROWING_BEFORE: [(usize, usize); 4] = [(0, 24), (2, 11), (3, 24), (1, 15)];
 /// More notes are counted.
@@ -70,9 +71,7 @@ pub fn table(statement: &ExplainedTable<'_>, room: Room, palette: Palette) -> St
     } else if held.is_empty() {
         paper.paragraph(0, Some(Tone::Bad), "It holds nothing now.");
     } else {
-        let headings = ["ENTITLEMENT", "HAS", "SINCE", "CONTRACT TO", "NEXT"];
-        let cells: Vec<[Cell; 5]> = held.iter().map(|row| cells(row, zone)).collect();
-        columns(&mut paper, headings, &cells, (room.table, &NARROWING));
+        holdings(&mut paper, &held, room, zone);
     }
     let subscribed: Vec<[Cell; 5]> = told.iter().map(|one| subscriptions::cells(one, zone)).collect();
     if !subscribed.is_empty() {
@@ -93,6 +92,28 @@ pub fn table(statement: &ExplainedTable<'_>, room: Room, palette: Palette) -> St
     }
     not_seen(&mut paper, &statement.not_seen);
     paper.into_text()
+}
+
+/// What is held; where any of it is metered, with how it stands.
+fn holdings(paper: &mut Paper, held: &[&Row], room: Room, zone: Tz) {
+    if held.iter().all(|row| row.usage.is_none()) {
+        let cells: Vec<[Cell; 5]> = held.iter().map(|row| cells(row, zone)).collect();
+        return columns(
+            paper,
+            ["ENTITLEMENT", "HAS", "SINCE", "CONTRACT TO", "NEXT"],
+            &cells,
+            (room.table, &NARROWING),
+        );
+    }
+    let metered = |row: &&Row| {
+        let [entitlement, has, since, contract, next] = cells(row, zone);
+        let tone = row.usage.as_ref().filter(|usage| !usage.is_allowed).map(|_| Tone::Bad);
+        let usage = row.usage.as_ref().map_or("-", |usage| &usage.standing);
+        [entitlement, has, cell(usage, tone), since, contract, next]
+    };
+    let cells: Vec<[Cell; 6]> = held.iter().map(metered).collect();
+    let headings = ["ENTITLEMENT", "HAS", "USE", "SINCE", "CONTRACT TO", "NEXT"];
+    columns(paper, headings, &cells, (room.table, &NARROWING_METERED));
 }
 
 /// Whose account it is, of when, and what is wrong with the whole.

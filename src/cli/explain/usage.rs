@@ -12,6 +12,31 @@ use crate::{
         BalanceExplanation, BlockExplanation, ChannelExplanation, CountExplanation, UsageExplanation,
     },
 };
+use rust_decimal::Decimal;
+
+/// How what is used stands, in some words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageCell {
+    /// `8 left`; `5 beyond`; where the operator alone has the numbers, or nothing is known, its word: `Exhausted`.
+    pub standing: String,
+    /// Whether more may be used.
+    pub is_allowed: bool,
+}
+
+/// How it stands, for a table.
+pub fn in_short(usage: &UsageExplanation) -> UsageCell {
+    let standing = usage.balance.as_ref().filter(|_| usage.counted.is_none()).map(|balance| {
+        let beyond =
+            [&balance.overage, &balance.excess].into_iter().filter_map(|number| number.parse::<Decimal>().ok());
+        let beyond: Decimal = beyond.sum();
+        match balance.remaining.as_str() {
+            "Unlimited" => "no limit".to_owned(),
+            "0" if !beyond.is_zero() => format!("{} beyond", beyond.normalize()),
+            left => format!("{left} left"),
+        }
+    });
+    UsageCell { standing: standing.unwrap_or_else(|| usage.state.to_string()), is_allowed: usage.allowed }
+}
 
 /// Where the operator's API tells how an entitlement stands.
 pub fn path(organization: &str, entitlement: &str) -> String {

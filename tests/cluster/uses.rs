@@ -133,7 +133,8 @@ async fn uses_are_counted_once_if_they_are_allowed() {
         [("0.000001", "0.000001"), ("123456789012.123456789", "123456789012.123456789"), ("1E-3", "0.001")]
     {
         let use_ = format!(r#"{{"amount": {written}, "always": true}}"#);
-        assert_eq!(counting.told("PUT", "exact", &use_), "200 Exhausted 0");
+        let told = counting.told("PUT", "exact", &use_);
+        assert!(told.starts_with("200 "), "{told}");
         let event = event(&name, written, json!({"definition": name, "amount": "$", "key": "event"}));
         let event = event.to_string().replace("\"$\"", written);
         let (status, _, result) = counting.service.sends("POST", "/v1/events", EVENT, &event);

@@ -119,7 +119,7 @@ impl TokenTurns {
 /// What a token is like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TokenKind {
-    /// It says of itself for whom it is and until when, as those of service accounts and of OpenID Connect do.
+    /// It says of itself for whom it is and until when, as those of service accounts and of `OpenID` Connect do.
     Stated,
     /// It says nothing.
     Opaque,

@@ -138,6 +138,21 @@ fn programs_get_null_for_what_the_operator_alone_has_counted() {
 }
 
 #[test]
+fn a_timeline_tells_from_when_a_use_counts_that_lies_ahead() {
+    let words = ["timeline", "--from", "2027-01-05", "--to", "2027-01-31", "-f", "-"];
+    let told = said(&words, &counted("Ok"));
+    let expected = "a use that is dated now counts from here on: 3 of 10 used, by EntitlementUsage objects alone";
+    let line = told.lines().find(|line| line.starts_with("2027-01-10 00:00 UTC"));
+    assert!(line.is_some_and(|line| line.ends_with(expected)), "{told}");
+    let told: Value = serde_json::from_str(&said(&[&words[..], &["-o", "json"]].concat(), &counted("Ok"))).unwrap();
+    let reported = json!({"used": "3", "allotted": "10"});
+    let after = json!({"used": null, "allotted": null, "reported": reported});
+    let step = &told["steps"][0];
+    assert_eq!(step["at"], "2027-01-10T00:00:00Z");
+    assert_eq!(step["uses"], json!([{"definition": "cases", "after": after, "stale": true}]));
+}
+
+#[test]
 fn a_timeline_tells_when_an_allotment_is_new_that_was_used() {
     let told = said(&["timeline", "--from", "2027-07-21", "--to", "2029-02-01", "-f", EXAMPLES], "");
     assert_golden("usage.timeline.txt", told.as_bytes());

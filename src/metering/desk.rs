@@ -5,7 +5,6 @@ use super::{
     held::HeldMeter,
 };
 use crate::{
-    api::entitlement_definition::MeteredRecord,
     core::{
         calendar::Instant,
         usage::{
@@ -15,7 +14,7 @@ use crate::{
         },
     },
     evaluation::{
-        status::metered::StoreStanding,
+        status::metered::{MeteredRecord, StoreStanding},
         usage::{Heard, MeterFacts},
     },
     metrics::Metrics,

@@ -6,7 +6,6 @@ use super::{
     desk::MeterDesk,
 };
 use crate::{
-    api::entitlement_definition::MeteredRecord,
     core::{
         calendar::Instant,
         usage::{
@@ -14,7 +13,7 @@ use crate::{
             register::{Register, RegisterId},
         },
     },
-    evaluation::usage::Heard,
+    evaluation::{status::metered::MeteredRecord, usage::Heard},
     store::{
         PersistentStore, StoreError, StoreProgress,
         meter::{MeterId, MeterWrite, RegisterWrite},

@@ -7,7 +7,7 @@ use super::{
     errands::{Errand, MeteredErrand},
 };
 use crate::{
-    api::entitlement_definition::MeteredRecord,
+    evaluation::status::metered::MeteredRecord,
     store::{PersistentStore, StoreError, StoreProgress},
 };
 use std::{sync::Arc, time::Duration};

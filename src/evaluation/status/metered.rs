@@ -1,7 +1,7 @@
 //! What a definition's status says of the store that its usage is kept in.
 
 use crate::{
-    api::{Condition, EntitlementDefinition, entitlement_definition::MeteredRecord},
+    api::{Condition, EntitlementDefinition},
     core::{
         calendar::Instant,
         problem::Problem,
@@ -13,6 +13,8 @@ use crate::{
     },
     evaluation::{catalogue::CatalogueEntry, conditions::Conditions},
 };
+
+pub use crate::api::entitlement_definition::MeteredRecord;
 
 /// The condition of a metered definition: what is used of it is counted.
 pub const METERED: &str = "Metered";

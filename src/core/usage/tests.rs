@@ -3,6 +3,7 @@
 mod answers;
 mod buckets;
 mod costs;
+mod edges;
 mod examples;
 mod memories;
 mod model;

@@ -35,6 +35,8 @@ wait "$program"
 pub struct Server {
     folder: tempfile::TempDir,
     port: u16,
+    /// Whether what it has committed is on the disk: what is tested needs no disk, what is measured does.
+    is_durable: bool,
     shell: Option<Child>,
 }
 
@@ -46,12 +48,22 @@ impl Server {
     }
 
     pub fn start() -> Self {
+        Self::start_as(false)
+    }
+
+    /// One that commits to the disk, as those of others do.
+    #[allow(dead_code, reason = "only benches measure")]
+    pub fn start_durable() -> Self {
+        Self::start_as(true)
+    }
+
+    fn start_as(is_durable: bool) -> Self {
         let folder = tempfile::Builder::new().prefix("store-postgres-").tempdir().unwrap();
         if let Some((user, group)) = unprivileged() {
             chown(folder.path(), Some(user), Some(group)).unwrap();
         }
         fs::write(folder.path().join("password"), PASSWORD).unwrap();
-        let mut server = Self { port: free_port(), folder, shell: None };
+        let mut server = Self { port: free_port(), folder, is_durable, shell: None };
         let password = format!("--pwfile={}", server.folder.path().join("password").display());
         let made = as_unprivileged(&program("initdb"))
             .arg("--pgdata")
@@ -97,7 +109,8 @@ impl Server {
             .arg("-D")
             .arg(self.data())
             .args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200"])
-            .args(["-c", &format!("port={}", self.port), "-c", "fsync=off", "-c", "ssl=on"])
+            .args(["-c", &format!("port={}", self.port), "-c", "ssl=on"])
+            .args(["-c", if self.is_durable { "fsync=on" } else { "fsync=off" }])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -6,7 +6,11 @@ use crate::core::{
     usage::register::{Register, RegisterId},
 };
 use chrono::SubsecRound as _;
-use std::collections::BTreeMap;
+use rust_decimal::Decimal;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Below that, sums of amounts have all their digits.
+const EXACT: Decimal = Decimal::from_parts(2_808_348_672, 232_830_643, 0, false, 0);
 
 /// What is known of some registers of a meter, and what changes of it in a commit.
 #[derive(Debug, Default)]
@@ -34,6 +38,21 @@ impl RegisterChanges {
     #[must_use]
     pub fn differences(&self) -> &[MeterDifference] {
         &self.differences
+    }
+
+    /// The same, once for each sum: many uses of one second are one row, as everyone who follows the meter has to read it.
+    pub(super) fn sums(&self) -> Vec<MeterDifference> {
+        let mut sums: BTreeMap<(Instant, Option<Arc<str>>), Decimal> = BTreeMap::new();
+        let mut apart = Vec::new();
+        for one in &self.differences {
+            let sum = sums.entry((one.at, one.channel.clone())).or_default();
+            match sum.checked_add(one.amount).filter(|sum| sum.abs() < EXACT) {
+                Some(more) => *sum = more,
+                None => apart.push(one.clone()),
+            }
+        }
+        let summed = sums.into_iter().map(|((at, channel), amount)| MeterDifference { at, channel, amount });
+        summed.filter(|sum| !sum.amount.is_zero()).chain(apart).collect()
     }
 
     /// Takes up a report.
@@ -87,6 +106,6 @@ fn differences(known: Option<&Register>, register: &Register) -> Vec<MeterDiffer
     differences
 }
 
-fn difference(register: &Register, amount: rust_decimal::Decimal) -> MeterDifference {
+fn difference(register: &Register, amount: Decimal) -> MeterDifference {
     MeterDifference { at: register.at, channel: register.channel.clone(), amount }
 }

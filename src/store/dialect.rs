@@ -1,5 +1,8 @@
 //! What the two databases say differently. Everything else is said once for both.
 
+use sqlx::{AnyConnection, Database as _, Sqlite};
+use std::borrow::Cow;
+
 /// A database that can be the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
@@ -8,6 +11,20 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
+    /// That of a connection.
+    pub(super) fn of(connection: &AnyConnection) -> Self {
+        if connection.backend_name() == Sqlite::NAME { Self::Sqlite } else { Self::Postgres }
+    }
+
+    /// A parameter of a statement, each in its turn. SQLite looks for one with a number among all that have one, each time that it is
+    /// bound: with hundreds of them, that takes longer than the statement itself.
+    pub(super) fn parameter(self, number: usize) -> Cow<'static, str> {
+        match self {
+            Self::Sqlite => "?".into(),
+            Self::Postgres => format!("${number}").into(),
+        }
+    }
+
     /// For each new connection. What was acknowledged is on the disk, nobody waits without end, and a client that is gone holds no
     /// lock for long. PostgreSQL always goes by the keys: a plan that it made and kept while a table was empty would read all of
     /// it for each piece of a write, until the table is analyzed. And it compiles nothing, which takes longer than any query here.

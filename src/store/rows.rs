@@ -1,13 +1,13 @@
 //! Statements of many rows, and rows as values.
 
-use super::{StoreError, meter::MeterDifference};
+use super::{StoreError, dialect::Dialect, meter::MeterDifference};
 use crate::core::{
     calendar::Instant,
     usage::register::{Register, RegisterId},
 };
 use rust_decimal::Decimal;
 use sqlx::{Row, any::AnyRow};
-use std::{fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
 /// How many rows a statement has at most.
 const MOST: usize = 64;
@@ -34,14 +34,13 @@ pub(super) fn pieces<T>(rows: &[T]) -> impl Iterator<Item = RowPiece<'_, T>> {
 }
 
 /// `(VALUES ($1, …), …) AS given WHERE column1 IS NOT NULL`: so many rows and columns, without those of nothing.
-pub(super) fn given(rows: usize, columns: usize) -> String {
+pub(super) fn given(dialect: Dialect, rows: usize, columns: usize) -> String {
     let mut text = "(VALUES ".to_owned();
     for row in 0..rows {
         text.push_str(if row == 0 { "(" } else { ", (" });
         for column in 0..columns {
-            let separator = if column == 0 { "" } else { ", " };
-            // Writing into a text cannot fail.
-            let _ = write!(text, "{separator}${}", 1 + row * columns + column);
+            text.push_str(if column == 0 { "" } else { ", " });
+            text.push_str(&dialect.parameter(1 + row * columns + column));
         }
         text.push(')');
     }

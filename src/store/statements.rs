@@ -4,6 +4,7 @@ use super::{
     StoreError,
     change::RegisterChanges,
     connections::fill_random,
+    dialect::Dialect,
     meter::{MeterDifference, MeterId},
     rows::{given, kept_channel, pieces, register},
 };
@@ -29,14 +30,14 @@ pub(super) async fn raise_versions(
     connection: &mut AnyConnection,
     meters: &[&MeterId],
 ) -> Result<Vec<RaisedMeter>, StoreError> {
-    let mut raised = BTreeMap::new();
+    let (dialect, mut raised) = (Dialect::of(connection), BTreeMap::new());
     for piece in pieces(meters) {
         let sql = format!(
             "INSERT INTO meter (id, organization, definition, version, pruned, memory_version) \
              SELECT column1, column2, column3, 1, 0, 0 FROM {} \
              ON CONFLICT (organization, definition) DO UPDATE SET version = meter.version + 1 \
              RETURNING organization, definition, id, version",
-            given(piece.len(), 3)
+            given(dialect, piece.len(), 3)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for meter in piece.rows {
@@ -67,9 +68,10 @@ pub(super) async fn known(
     connection: &mut AnyConnection,
     wanted: &[(i64, RegisterId)],
 ) -> Result<BTreeMap<i64, BTreeMap<RegisterId, Register>>, StoreError> {
+    let dialect = Dialect::of(connection);
     let mut known: BTreeMap<i64, BTreeMap<_, _>> = BTreeMap::new();
     for piece in pieces(wanted) {
-        let mut query = sqlx::query(AssertSqlSafe(rows_of_keys(piece.len())));
+        let mut query = sqlx::query(AssertSqlSafe(rows_of_keys(dialect, piece.len())));
         for (meter, id) in piece.rows {
             query = query.bind(*meter).bind(&*id.origin).bind(&*id.key);
         }
@@ -86,14 +88,14 @@ pub(super) async fn known(
 
 /// The rows of so many keys, each by itself: in a join with a list of keys, PostgreSQL would read the whole meter and compare each
 /// row with each key.
-fn rows_of_keys(keys: usize) -> String {
+fn rows_of_keys(dialect: Dialect, keys: usize) -> String {
     let row = |key: usize| {
         format!(
             "SELECT meter, origin, key, at, channel, amount, as_of, deleted FROM register \
-             WHERE meter = ${} AND origin = ${} AND key = ${}",
-            3 * key + 1,
-            3 * key + 2,
-            3 * key + 3
+             WHERE meter = {} AND origin = {} AND key = {}",
+            dialect.parameter(3 * key + 1),
+            dialect.parameter(3 * key + 2),
+            dialect.parameter(3 * key + 3)
         )
     };
     (0..keys).map(row).collect::<Vec<_>>().join(" UNION ALL ")
@@ -108,9 +110,10 @@ pub(super) async fn keep(
         .iter()
         .flat_map(|(meter, changes)| changes.changed.iter().map(move |(id, register)| (meter.id, id, register)));
     keep_registers(connection, &registers.collect::<Vec<_>>()).await?;
-    let differences = changed.iter().flat_map(|(meter, changes)| {
-        (0_i64..).zip(&changes.differences).map(move |(number, difference)| (*meter, number, difference))
-    });
+    let sums: Vec<_> = changed.iter().map(|(meter, changes)| (meter, changes.sums())).collect();
+    let differences = sums
+        .iter()
+        .flat_map(|(meter, sums)| (0_i64..).zip(sums).map(move |(number, difference)| (**meter, number, difference)));
     keep_differences(connection, &differences.collect::<Vec<_>>()).await
 }
 
@@ -118,12 +121,13 @@ async fn keep_registers(
     connection: &mut AnyConnection,
     rows: &[(i64, &RegisterId, &Register)],
 ) -> Result<(), StoreError> {
+    let dialect = Dialect::of(connection);
     for piece in pieces(rows) {
         let sql = format!(
             "INSERT INTO register (meter, origin, key, at, channel, amount, as_of, deleted) SELECT * FROM {} \
              ON CONFLICT (meter, origin, key) DO UPDATE SET at = excluded.at, channel = excluded.channel, \
              amount = excluded.amount, as_of = excluded.as_of, deleted = excluded.deleted",
-            given(piece.len(), 8)
+            given(dialect, piece.len(), 8)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for (meter, id, register) in piece.rows {
@@ -144,11 +148,11 @@ async fn keep_differences(
     connection: &mut AnyConnection,
     rows: &[(RaisedMeter, i64, &MeterDifference)],
 ) -> Result<(), StoreError> {
-    let written = Utc::now().timestamp();
+    let (dialect, written) = (Dialect::of(connection), Utc::now().timestamp());
     for piece in pieces(rows) {
         let sql = format!(
             "INSERT INTO difference (meter, version, number, at, channel, amount, written) SELECT * FROM {}",
-            given(piece.len(), 7)
+            given(dialect, piece.len(), 7)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for (meter, number, difference) in piece.rows {

@@ -8,6 +8,7 @@ use crate::{
         },
     },
 };
+use rust_decimal::Decimal;
 
 fn at(microseconds: i64) -> Instant {
     Instant::from_timestamp_micros(microseconds).unwrap()
@@ -45,4 +46,41 @@ fn without_a_time_a_new_key_has_that_of_the_report() {
     changes.take(&RegisterWrite { at: None, ..write(4, 9_000_000) });
     let kept: Vec<_> = changes.changed.into_values().map(|register| (register.at, register.as_of)).collect();
     assert_eq!(kept, [(at(7_000_000), at(9_000_000))]);
+}
+
+#[test]
+fn what_is_used_in_one_second_is_added_at_once() {
+    let mut changes = RegisterChanges::default();
+    let used = |key: &str, channel: Option<&str>, at_second: i64, amount: i64| RegisterWrite {
+        id: RegisterId { origin: "billing".into(), key: key.into() },
+        at: Some(at(at_second * 1_000_000)),
+        channel: channel.map(Into::into),
+        ..write(amount, 10)
+    };
+    let reports = [
+        used("a", None, 2, 1),
+        used("b", None, 2, 2),
+        used("c", Some("phone"), 2, 4),
+        used("d", None, 1, 8),
+        used("e", None, 3, 16),
+        RegisterWrite { deleted: true, as_of: at(20), ..used("e", None, 3, 16) },
+    ];
+    for report in &reports {
+        assert_eq!(changes.take(report), Counted);
+    }
+    let told: Vec<_> = changes.sums().into_iter().map(|one| (one.at, one.channel, one.amount)).collect();
+    let expected = [(1, None, 8), (2, None, 3), (2, Some("phone".into()), 4)];
+    assert_eq!(told, expected.map(|(second, channel, amount)| (at(second * 1_000_000), channel, amount.into())));
+}
+
+#[test]
+fn sums_that_would_lose_digits_stay_apart() {
+    let mut changes = RegisterChanges::default();
+    let amount: Decimal = "999999999999999.999999999".parse().unwrap();
+    for number in 0..1002 {
+        let id = RegisterId { origin: "billing".into(), key: number.to_string().into() };
+        changes.take(&RegisterWrite { id, amount, ..write(0, 10) });
+    }
+    let told: Vec<_> = changes.sums().into_iter().map(|one| one.amount.to_string()).collect();
+    assert_eq!(told, ["999999999999999999.999999000", "999999999999999.999999999", "999999999999999.999999999"]);
 }

@@ -1,4 +1,7 @@
-use crate::store::rows::{given, pieces};
+use crate::store::{
+    dialect::Dialect,
+    rows::{given, pieces},
+};
 use rstest::rstest;
 
 #[rstest]
@@ -14,7 +17,9 @@ fn pieces_are_powers_of_two_in_order(#[case] rows: usize, #[case] lengths: &[(us
     assert_eq!(pieces(&all).flat_map(|piece| piece.rows).copied().collect::<Vec<_>>(), all);
 }
 
-#[test]
-fn what_is_given_counts_on() {
-    assert_eq!(given(2, 3), "(VALUES ($1, $2, $3), ($4, $5, $6)) AS given WHERE column1 IS NOT NULL");
+#[rstest]
+#[case(Dialect::Postgres, "(VALUES ($1, $2, $3), ($4, $5, $6)) AS given WHERE column1 IS NOT NULL")]
+#[case(Dialect::Sqlite, "(VALUES (?, ?, ?), (?, ?, ?)) AS given WHERE column1 IS NOT NULL")]
+fn what_is_given_counts_on(#[case] dialect: Dialect, #[case] expected: &str) {
+    assert_eq!(given(dialect, 2, 3), expected);
 }

@@ -81,17 +81,18 @@ impl AccessReviews {
         verb: CheckVerb,
     ) -> Result<bool, AccessUnanswered> {
         let question = (Arc::clone(caller), Arc::clone(organization), verb);
-        let asked = self.ask(caller, organization, verb);
-        match self.known.try_get_with(question.clone(), asked).await {
-            Ok(true) => {
-                self.allowed.insert(question, ()).await;
-                Ok(true)
-            }
-            Ok(false) => {
+        let asked = async {
+            let is_allowed = self.ask(caller, organization, verb).await?;
+            if is_allowed {
+                self.allowed.insert(question.clone(), ()).await;
+            } else {
                 self.allowed.invalidate(&question).await;
-                Ok(false)
             }
-            Err(_) => self.allowed.get(&question).await.map(|()| true).ok_or(AccessUnanswered),
+            Ok(is_allowed)
+        };
+        match self.known.try_get_with_by_ref(&question, asked).await {
+            Ok(is_allowed) => Ok(is_allowed),
+            Err::<_, Arc<NotReviewed>>(_) => self.allowed.get(&question).await.map(|()| true).ok_or(AccessUnanswered),
         }
     }
 

@@ -67,6 +67,17 @@ enum TokenOwner {
     Nobodys,
 }
 
+impl TokenOwner {
+    /// Who may ask with it.
+    fn caller(self, now: Instant) -> Result<Arc<ApiCaller>, TokenRefusal> {
+        match self {
+            Self::Of(_, Some(until)) if until <= now => Err(TokenRefusal::Unknown),
+            Self::Of(caller, _) => Ok(caller),
+            Self::Nobodys => Err(TokenRefusal::Unknown),
+        }
+    }
+}
+
 /// Why nobody is known by a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenRefusal {
@@ -157,26 +168,25 @@ impl Tokens {
         now: Instant,
     ) -> Result<Arc<ApiCaller>, TokenRefusal> {
         let token_text = token.expose_secret();
-        let kind = kind(token_text, now).ok_or(TokenRefusal::Unknown)?;
+        if token_text.len() > LONGEST_TOKEN {
+            return Err(TokenRefusal::Unknown);
+        }
         let hash: TokenHash = Sha256::digest(token_text.as_bytes()).into();
+        if let Some(owner) = self.fresh.get(&hash).await {
+            return owner.caller(now);
+        }
+        let kind = kind(token_text, now).ok_or(TokenRefusal::Unknown)?;
         let reviewed = async {
-            if self.seen.contains_key(&hash) {
-                self.review(token, [Arc::clone(&self.turns.acquainted)]).await
+            let owner = if self.seen.contains_key(&hash) {
+                self.review(token, [Arc::clone(&self.turns.acquainted)]).await?
             } else {
-                self.review(token, self.turns.of_stranger(kind, network)).await
-            }
+                self.review(token, self.turns.of_stranger(kind, network)).await?
+            };
+            self.remember(hash, &owner, now).await;
+            Ok(owner)
         };
         match self.fresh.try_get_with(hash, reviewed).await {
-            Ok(TokenOwner::Of(_, Some(until))) if until <= now => Err(TokenRefusal::Unknown),
-            Ok(TokenOwner::Of(caller, until)) => {
-                let until = until.unwrap_or(now + BELIEVED).min(now + LONGEST);
-                self.seen.insert(hash, (Arc::clone(&caller), until)).await;
-                Ok(caller)
-            }
-            Ok(TokenOwner::Nobodys) => {
-                self.seen.invalidate(&hash).await;
-                Err(TokenRefusal::Unknown)
-            }
+            Ok(owner) => owner.caller(now),
             Err(why) => {
                 let known = self.seen.get(&hash).await.filter(|(_, until)| *until > now);
                 known.map(|(caller, _)| caller).ok_or(match *why {
@@ -184,6 +194,16 @@ impl Tokens {
                     NotReviewed::Unanswered => TokenRefusal::Unanswered,
                 })
             }
+        }
+    }
+
+    async fn remember(&self, hash: TokenHash, owner: &TokenOwner, now: Instant) {
+        match owner {
+            TokenOwner::Of(caller, until) => {
+                let until = until.unwrap_or(now + BELIEVED).min(now + LONGEST);
+                self.seen.insert(hash, (Arc::clone(caller), until)).await;
+            }
+            TokenOwner::Nobodys => self.seen.invalidate(&hash).await,
         }
     }
 
@@ -258,7 +278,7 @@ impl TokenClaims {
 
 /// What a token is like, if it can be somebody's.
 fn kind(token: &str, now: Instant) -> Option<TokenKind> {
-    if token.is_empty() || token.len() > LONGEST_TOKEN {
+    if token.is_empty() {
         return None;
     }
     if payload(token).is_none_or(|payload| serde_json::from_slice::<Map<String, Value>>(&payload).is_err()) {

@@ -3,6 +3,7 @@
 use super::{
     REPORTED,
     desk::{DeskState, MeterDesk, MeterWish},
+    follow::FOLLOWS,
     held::HeldMeter,
     place::StoreFile,
     retention::{AddsUp, PruningRound},
@@ -23,7 +24,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant as Moment, sleep, timeout};
 
 /// How often it is looked whether the store answers, where nothing else is asked of it.
 const PROBE: Duration = Duration::from_secs(5);
@@ -61,6 +62,8 @@ pub(super) struct Clerk<'a, F> {
     epoch: Option<(u64, i64)>,
     /// How often the store had been written when it was looked what others wrote.
     pub(super) followed: Option<u64>,
+    /// When that was.
+    pub(super) followed_at: Option<Moment>,
 }
 
 impl MeterDesk {
@@ -74,7 +77,17 @@ impl MeterDesk {
     ) {
         let Some(address) = self.address() else { return std::future::pending().await };
         let pruning = PruningRound::default();
-        let mut clerk = Clerk { desk: self, may_write, adds_up, now, tell, pruning, epoch: None, followed: None };
+        let mut clerk = Clerk {
+            desk: self,
+            may_write,
+            adds_up,
+            now,
+            tell,
+            pruning,
+            epoch: None,
+            followed: None,
+            followed_at: None,
+        };
         let mut failures = 0;
         loop {
             if let Err(error) = clerk.attend(address, &mut failures).await {
@@ -111,7 +124,7 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
             file.map_or(Ok(()), StoreFile::check)?;
             self.look(store).await?;
             self.answers();
-            self.follow(store).await?;
+            let is_followed = self.follow(store).await?;
             *failures = 0;
             let asking = std::mem::take(&mut self.desk.state().asking);
             let mut is_written = false;
@@ -127,7 +140,7 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
             }
             self.prune(store).await?;
             // Whoever wants something in the meantime has left a note of it.
-            let _ = timeout(PROBE, self.desk.wake.notified()).await;
+            let _ = timeout(if is_followed { PROBE } else { FOLLOWS }, self.desk.wake.notified()).await;
         }
     }
 

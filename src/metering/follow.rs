@@ -9,14 +9,22 @@ use crate::store::{
     CatchUp, PersistentStore, StoreError,
     meter::{MeterId, RegisterWrite},
 };
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// How often it is looked what was written: each time, all of that is read, while more is written.
+pub(super) const FOLLOWS: Duration = Duration::from_millis(100);
 
 impl<F: Fn(MeteringNews)> Clerk<'_, F> {
-    /// Takes over what was written since it was looked last. Where nothing was, that costs one question, which was asked anyhow.
-    pub(super) async fn follow(&mut self, store: &PersistentStore) -> Result<(), StoreError> {
+    /// Takes over what was written since it was looked last, and says whether it has: where it was looked just now, it is put off.
+    /// Where nothing was written, that costs one question, which was asked anyhow.
+    pub(super) async fn follow(&mut self, store: &PersistentStore) -> Result<bool, StoreError> {
         let commits = self.desk.state().identity.as_ref().map(|identity| identity.commits);
         if commits == self.followed {
-            return Ok(());
+            return Ok(true);
+        }
+        if self.followed_at.is_some_and(|at| at.elapsed() < FOLLOWS) {
+            return Ok(false);
         }
         let mut news = BTreeSet::new();
         let mut last = None;
@@ -34,10 +42,11 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
             }
         }
         self.followed = commits;
+        self.followed_at = Some(Instant::now());
         if !news.is_empty() {
             (self.tell)(MeteringNews::Meters(news));
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Whether more is known of a meter now.

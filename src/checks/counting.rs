@@ -1,7 +1,12 @@
 //! Uses that are asked for, on their way to the counter and back.
 
-use super::{desk::CheckDesk, problem::CheckProblem, turns::FairTurns};
+use super::{
+    desk::{CheckDesk, scene},
+    problem::CheckProblem,
+    turns::FairTurns,
+};
 use crate::{
+    controller::{Knowledge, clock},
     core::{calendar::Instant, usage::register::RegisterId},
     evaluation::uses::{UseChange, UseRefusal, UseVerdict},
     kill_points::KillPoint,
@@ -60,10 +65,11 @@ pub struct CountingDesk {
 }
 
 impl CountingDesk {
-    /// In the store of a reader.
+    /// In the store of a reader, by what the controller knows.
     #[must_use]
-    pub fn new(reader: Arc<MeterReader>) -> Self {
-        let counter = UseCounter::start(Arc::clone(&reader), crate::controller::clock::now);
+    pub fn new(reader: Arc<MeterReader>, knowledge: Knowledge) -> Self {
+        let tell = move |meter: &MeterId| scene(&knowledge, &meter.organization, &meter.definition).ok();
+        let counter = UseCounter::start(Arc::clone(&reader), Box::new(tell), clock::now);
         Self { reader, counter, under_way: FairTurns::new(UNDER_WAY) }
     }
 
@@ -96,11 +102,14 @@ impl CheckDesk {
     async fn judge(&self, address: &UseAddress, change: UseChange) -> Result<UseAnswer, CheckProblem> {
         let counting = self.counting()?;
         self.confirmed()?;
-        let (snapshot, definition) = self.prepared(&address.organization, &address.entitlement)?;
-        let (meter, id) = (address.meter(), address.register());
-        let request = UseRequest { snapshot, meter, definition, id, change };
+        let request = UseRequest { meter: address.meter(), id: address.register(), change };
         KillPoint::Asked.pass();
-        let mut counted = counting.counter.count(request).await.map_err(problem)?;
+        let counted = counting.counter.count(request).await;
+        if counted.as_ref().is_err_and(|why| *why == NotCounted::Untold) {
+            // Why not is told by whoever is asked for it alone.
+            self.scene(&address.organization, &address.entitlement)?;
+        }
+        let mut counted = counted.map_err(problem)?;
         if let Some(usage) = &mut counted.answer.usage {
             usage.notice = self.knowledge().store_notice();
         }
@@ -114,7 +123,7 @@ impl CheckDesk {
     /// Where there is none, or it cannot be told now.
     pub async fn kept_use(&self, address: &UseAddress) -> Result<KeptUse, CheckProblem> {
         let counting = self.counting()?;
-        self.prepared(&address.organization, &address.entitlement)?;
+        self.scene(&address.organization, &address.entitlement)?;
         let known =
             counting.reader.register(&address.meter(), &address.register()).await.map_err(|e| problem(e.into()))?;
         let known = known.filter(|known| !known.deleted).ok_or_else(|| problem(UseRefusal::Unknown.into()))?;
@@ -141,6 +150,7 @@ fn problem(why: NotCounted) -> CheckProblem {
         NotCounted::Refused(why @ UseRefusal::Ahead(_)) => CheckProblem::Invalid(why.to_string()),
         NotCounted::Refused(why) => CheckProblem::Conflict(why.to_string()),
         NotCounted::Store(StoreError::Unfit(why)) => CheckProblem::Invalid(why),
+        NotCounted::Untold => CheckProblem::Unavailable(format!("{why}: try again")),
         NotCounted::Store(why) => {
             // That the store does not answer is said by whoever looks after it, once.
             tracing::debug!(error = %why, "a use was not counted");

@@ -6,12 +6,12 @@ use crate::{
     core::{calendar::Instant, usage::allowance::UsageRequest},
     evaluation::{
         Snapshot,
-        catalogue::{CatalogueEntry, CompiledDefinition},
+        catalogue::CatalogueEntry,
         check::{CheckAnswer, CheckQuestion, EntitlementList, SoldCatalogue, check, options},
         decision::{Decision, decide, decide_alone},
         memo::Memo,
     },
-    metering::MeterReader,
+    metering::{MeterReader, MeterScene},
     store::meter::MeterId,
 };
 use rust_decimal::Decimal;
@@ -44,7 +44,7 @@ impl CheckDesk {
     /// Of what the controller knows; what is used is in that store.
     #[must_use]
     pub fn new(knowledge: Knowledge, meters: Option<Arc<MeterReader>>, confirmation: Confirmation) -> Self {
-        let counting = meters.clone().map(CountingDesk::new);
+        let counting = meters.clone().map(|reader| CountingDesk::new(reader, knowledge.clone()));
         Self { knowledge, meters, counting, confirmation }
     }
 
@@ -68,27 +68,12 @@ impl CheckDesk {
         self.confirmation.require()
     }
 
-    /// What is known of an organization, and of an entitlement that it may hold.
+    /// [`scene`] of what the controller knows.
     ///
     /// # Errors
     /// Where there is no such organization or entitlement, or it cannot be told now.
-    pub fn prepared(
-        &self,
-        organization: &Arc<str>,
-        entitlement: &Arc<str>,
-    ) -> Result<(Snapshot, Arc<CompiledDefinition>), CheckProblem> {
-        let mut snapshot = self.snapshot(organization)?;
-        let entry = self.knowledge.definition(entitlement);
-        if let Some(entry) = entry.filter(|_| !snapshot.catalogue.contains_key(entitlement)) {
-            snapshot.catalogue.insert(Arc::clone(entitlement), entry);
-        }
-        let serving = snapshot.catalogue.get(entitlement).and_then(|entry| entry.serving.clone());
-        let serving = serving.ok_or_else(|| {
-            CheckProblem::NotFound(format!(
-                "there is no entitlement {entitlement}: GET /v1/organizations/{organization}/entitlements lists what is held"
-            ))
-        })?;
-        Ok((snapshot, serving))
+    pub fn scene(&self, organization: &Arc<str>, entitlement: &Arc<str>) -> Result<MeterScene, CheckProblem> {
+        scene(&self.knowledge, organization, entitlement)
     }
 
     /// Whether that may be used.
@@ -97,7 +82,7 @@ impl CheckDesk {
     /// Where there is no such organization or entitlement, or it cannot be told now.
     pub async fn check(&self, organization: &Arc<str>, wanted: &Wanted) -> Result<CheckAnswer, CheckProblem> {
         let entitlement = &wanted.entitlement;
-        let (mut snapshot, serving) = self.prepared(organization, entitlement)?;
+        let MeterScene { mut snapshot, definition: serving } = self.scene(organization, entitlement)?;
         let now = wanted.at.unwrap_or_else(clock::now);
         self.meter(&mut snapshot, Some(entitlement)).await;
         let decision = decide_alone(&snapshot, entitlement, now);
@@ -157,22 +142,7 @@ impl CheckDesk {
     }
 
     fn snapshot(&self, organization: &Arc<str>) -> Result<Snapshot, CheckProblem> {
-        let unlisted = self.knowledge.unlisted();
-        if !unlisted.is_empty() {
-            let unlisted = unlisted.join(", ");
-            return Err(CheckProblem::Unavailable(format!(
-                "it is not ready yet: not listed yet: {unlisted}: try again"
-            )));
-        }
-        let snapshot = self.knowledge.snapshot(organization).ok_or_else(|| {
-            CheckProblem::Unavailable(
-                "it cannot be told now what this organization holds: try again, and see the operator's log".to_owned(),
-            )
-        })?;
-        if snapshot.organization.is_none() {
-            return Err(CheckProblem::NotFound(format!("there is no organization {organization}")));
-        }
-        Ok(snapshot)
+        snapshot(&self.knowledge, organization)
     }
 
     /// Adds what is known of what is used: of one definition, or of all.
@@ -189,6 +159,47 @@ impl CheckDesk {
             snapshot.meters.insert(definition, facts);
         }
     }
+}
+
+/// What is known of an organization, and of an entitlement that it may hold.
+///
+/// # Errors
+/// Where there is no such organization or entitlement, or it cannot be told now.
+pub fn scene(
+    knowledge: &Knowledge,
+    organization: &Arc<str>,
+    entitlement: &Arc<str>,
+) -> Result<MeterScene, CheckProblem> {
+    let mut snapshot = snapshot(knowledge, organization)?;
+    if !snapshot.catalogue.contains_key(entitlement)
+        && let Some(entry) = knowledge.definition(entitlement)
+    {
+        snapshot.catalogue.insert(Arc::clone(entitlement), entry);
+    }
+    let serving = snapshot.catalogue.get(entitlement).and_then(|entry| entry.serving.clone());
+    let definition = serving.ok_or_else(|| {
+        CheckProblem::NotFound(format!(
+            "there is no entitlement {entitlement}: GET /v1/organizations/{organization}/entitlements lists what is held"
+        ))
+    })?;
+    Ok(MeterScene { snapshot, definition })
+}
+
+fn snapshot(knowledge: &Knowledge, organization: &Arc<str>) -> Result<Snapshot, CheckProblem> {
+    let unlisted = knowledge.unlisted();
+    if !unlisted.is_empty() {
+        let unlisted = unlisted.join(", ");
+        return Err(CheckProblem::Unavailable(format!("it is not ready yet: not listed yet: {unlisted}: try again")));
+    }
+    let snapshot = knowledge.snapshot(organization).ok_or_else(|| {
+        CheckProblem::Unavailable(
+            "it cannot be told now what this organization holds: try again, and see the operator's log".to_owned(),
+        )
+    })?;
+    if snapshot.organization.is_none() {
+        return Err(CheckProblem::NotFound(format!("there is no organization {organization}")));
+    }
+    Ok(snapshot)
 }
 
 fn is_metered(entry: &CatalogueEntry) -> bool {

@@ -10,7 +10,7 @@ use super::{
     standing::Standing,
     subscriptions::{self, SubscriptionDecision},
     summary,
-    usage::{MeterDecision, Meters},
+    usage::{KnownMeters, MeterDecision, MeterFacts, Meters},
 };
 use crate::{
     api::{Organization, Phase},
@@ -93,25 +93,36 @@ pub fn decide_after(snapshot: &Snapshot, now: Instant, before: Option<&Decision>
         (known.unwrap_or_else(new), indices)
     });
     let holdings = holdings.collect();
-    Decision::with(snapshot, standing, holdings, subscriptions, now)
+    Decision::with(snapshot, &snapshot.meters, standing, holdings, subscriptions, now)
 }
 
 /// The same of one definition alone: of the others nothing is said.
 #[must_use]
 pub fn decide_alone(snapshot: &Snapshot, definition: &Arc<str>, now: Instant) -> Decision {
+    decide_one(snapshot, &snapshot.meters, definition, now)
+}
+
+/// The same where that is known of its meter, whatever the snapshot says.
+#[must_use]
+pub fn decide_metered(snapshot: &Snapshot, definition: &Arc<str>, facts: Arc<MeterFacts>, now: Instant) -> Decision {
+    decide_one(snapshot, &BTreeMap::from([(Arc::clone(definition), facts)]), definition, now)
+}
+
+fn decide_one(snapshot: &Snapshot, known: &KnownMeters, definition: &Arc<str>, now: Instant) -> Decision {
     let standing = Standing::of(snapshot);
     let of_it = (0..).zip(&snapshot.grants).filter(|(_, grant)| grant.id.definition == *definition);
     let indices: Vec<usize> = of_it.map(|(index, _)| index).collect();
     let subscriptions = subscriptions::decide(snapshot, &standing, None, now);
     let given = Given::of(&subscriptions);
     let holding = Holding::of(snapshot, &standing, definition, &indices, given.of_definition(definition), None, now);
-    Decision::with(snapshot, standing, vec![(Arc::new(holding), indices)], subscriptions, now)
+    Decision::with(snapshot, known, standing, vec![(Arc::new(holding), indices)], subscriptions, now)
 }
 
 impl Decision {
     /// Of holdings, each with the places of its members in the snapshot.
     fn with(
         snapshot: &Snapshot,
+        known: &KnownMeters,
         standing: Standing,
         holdings: Vec<(Arc<Holding>, Vec<usize>)>,
         subscriptions: Vec<SubscriptionDecision>,
@@ -127,7 +138,7 @@ impl Decision {
         let subscriptions: Vec<Arc<SubscriptionDecision>> = subscriptions.into_iter().map(Arc::new).collect();
         let holdings: Vec<Arc<Holding>> = holdings.into_iter().map(|(holding, _)| holding).collect();
         let next = holdings.iter().filter_map(|holding| holding.next);
-        let meters = MeterDecision::all(snapshot, &holdings, now);
+        let meters = MeterDecision::all(snapshot, known, &holdings, now);
         let next_right = next.chain(subscriptions.iter().filter_map(|one| one.next())).min();
         let of_meters = meters.values().filter_map(|meter| meter.next);
         let next = next_right.into_iter().chain(of_meters).min();

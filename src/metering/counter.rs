@@ -5,12 +5,12 @@ use super::{
     reader::{MeterPlace, MeterReader},
 };
 use crate::{
-    core::{calendar::Instant, usage::register::RegisterId},
+    core::{calendar::Instant, definition::Definition, usage::register::RegisterId},
     evaluation::{
         Snapshot,
         catalogue::CompiledDefinition,
         check::CheckAnswer,
-        uses::{UseChange, UseJudgement, UseQuestion, UseRefusal, UseVerdict, judge},
+        uses::{UseChange, UseJudge, UseQuestion, UseRefusal, UseVerdict},
     },
     kill_points::KillPoint,
     store::{
@@ -36,17 +36,25 @@ const LOADS: usize = 3;
 /// A use, as it is asked for.
 #[derive(Clone, Debug)]
 pub struct UseRequest {
-    /// What is known of the organization, but for the meter.
-    pub snapshot: Snapshot,
     /// The meter.
     pub meter: MeterId,
-    /// The definition.
-    pub definition: Arc<CompiledDefinition>,
     /// Whose key.
     pub id: RegisterId,
     /// What is to become of it.
     pub change: UseChange,
 }
+
+/// What uses of a meter are judged by, but for the meter.
+#[derive(Clone, Debug)]
+pub struct MeterScene {
+    /// What is known of the organization.
+    pub snapshot: Snapshot,
+    /// The definition.
+    pub definition: Arc<CompiledDefinition>,
+}
+
+/// Tells what uses of a meter are judged by, as it is known right now; none where nothing is.
+pub type SceneTeller = Box<dyn Fn(&MeterId) -> Option<MeterScene> + Send + Sync>;
 
 /// What became of a use.
 #[derive(Clone, Debug)]
@@ -68,6 +76,9 @@ pub enum NotCounted {
     /// The store does not do it now.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It is not known what the organization holds.
+    #[error("it cannot be told now what is held")]
+    Untold,
 }
 
 type Counted = Result<UseAnswer, NotCounted>;
@@ -85,11 +96,11 @@ pub struct UseCounter {
 }
 
 impl UseCounter {
-    /// A task that counts in the store of a reader, by that clock.
+    /// A task that counts in the store of a reader, by what is told of each meter, and by that clock.
     #[must_use]
-    pub fn start(reader: Arc<MeterReader>, now: fn() -> Instant) -> Self {
+    pub fn start(reader: Arc<MeterReader>, tell: SceneTeller, now: fn() -> Instant) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
-        tokio::spawn(work(reader, receiver, now));
+        tokio::spawn(work(reader, receiver, tell, now));
         Self { sender }
     }
 
@@ -110,7 +121,12 @@ fn stopped() -> StoreError {
     StoreError::Down("the operator stops".to_owned())
 }
 
-async fn work(reader: Arc<MeterReader>, mut receiver: mpsc::Receiver<WaitingUse>, now: fn() -> Instant) {
+async fn work(
+    reader: Arc<MeterReader>,
+    mut receiver: mpsc::Receiver<WaitingUse>,
+    tell: SceneTeller,
+    now: fn() -> Instant,
+) {
     let mut waiting = Vec::new();
     while receiver.recv_many(&mut waiting, TOGETHER).await > 0 {
         // Nobody waits for these any more.
@@ -120,22 +136,47 @@ async fn work(reader: Arc<MeterReader>, mut receiver: mpsc::Receiver<WaitingUse>
             by_meter.entry(one.request.meter.clone()).or_default().push(one);
         }
         KillPoint::Gathered.pass();
-        count_together(&reader, by_meter, now).await;
+        let told = by_meter.into_iter().filter_map(|(meter, requests)| {
+            if let Some(scene) = tell(&meter) {
+                return Some((meter, scene, requests));
+            }
+            say_to_all(requests, &NotCounted::Untold);
+            None
+        });
+        let told: Vec<_> = told.collect();
+        if !told.is_empty() {
+            count_together(&reader, told, now).await;
+        }
     }
 }
 
 /// Counts uses of some meters in one commit, and answers them.
-async fn count_together(reader: &MeterReader, by_meter: BTreeMap<MeterId, Vec<WaitingUse>>, now: fn() -> Instant) {
+async fn count_together(
+    reader: &MeterReader,
+    by_meter: Vec<(MeterId, MeterScene, Vec<WaitingUse>)>,
+    now: fn() -> Instant,
+) {
     let opened = async { Ok((reader.store().await?, reader.known_identity().await?)) };
     let (store, known) = match opened.await {
         Ok(opened) => opened,
-        Err(error) => return say_to_all(by_meter.into_values().flatten(), &error),
+        Err(error) => {
+            return say_to_all(by_meter.into_iter().flat_map(|(_, _, requests)| requests), &NotCounted::Store(error));
+        }
     };
     let mut turns = Vec::with_capacity(by_meter.len());
-    for (meter, requests) in by_meter {
+    for (meter, scene, requests) in by_meter {
         // In the order of meters: nobody else takes more than one at once.
         let place = reader.kept(&meter).lock_owned().await;
-        turns.push(UseTurn { meter, place, requests, now, staged: Vec::new(), answers: Vec::new(), failure: None });
+        turns.push(UseTurn {
+            meter,
+            scene,
+            place,
+            requests,
+            now,
+            staged: Vec::new(),
+            answers: Vec::new(),
+            failure: None,
+        });
     }
     let outcome = count(reader, &store, known, &mut turns).await;
     if outcome.as_ref().is_err_and(StoreError::may_pass) {
@@ -186,7 +227,7 @@ async fn load(store: &PersistentStore, turns: &mut Vec<UseTurn>) -> Result<(), S
     }
     turns.retain_mut(|turn| {
         let Some(error) = turn.failure.take() else { return true };
-        say_to_all(std::mem::take(&mut turn.requests), &error);
+        say_to_all(std::mem::take(&mut turn.requests), &NotCounted::Store(error));
         false
     });
     Ok(())
@@ -199,15 +240,16 @@ impl WaitingUse {
     }
 }
 
-fn say_to_all(waiting: impl IntoIterator<Item = WaitingUse>, error: &StoreError) {
+fn say_to_all(waiting: impl IntoIterator<Item = WaitingUse>, why: &NotCounted) {
     for one in waiting {
-        one.say(Err(error.clone().into()));
+        one.say(Err(why.clone()));
     }
 }
 
 /// The uses of one meter, while nobody else here looks at it.
 struct UseTurn {
     meter: MeterId,
+    scene: MeterScene,
     place: OwnedMutexGuard<MeterPlace>,
     requests: Vec<WaitingUse>,
     now: fn() -> Instant,
@@ -232,7 +274,7 @@ impl MeterTurn for UseTurn {
     }
 
     fn decide(&mut self, since: Option<MeterChanges>, registers: &mut RegisterChanges) {
-        let Self { place, requests, staged, answers, now, .. } = self;
+        let Self { meter, scene, place, requests, staged, answers, now, .. } = self;
         let unreadable = || StoreError::Unreadable("what the meter comes to cannot be counted".to_owned());
         answers.clear();
         let added = match (place.held.as_mut(), since) {
@@ -243,8 +285,9 @@ impl MeterTurn for UseTurn {
             answers.extend(requests.iter().map(|_| Err(unreadable().into())));
             return;
         };
-        let now = now();
-        answers.extend(requests.iter_mut().map(|one| one.request.count(held, registers, staged, now)));
+        let mut judge = UseJudge::of(&scene.snapshot);
+        let mut counting = UseCounting { definition: &scene.definition.terms, held, registers, staged, now: now() };
+        answers.extend(requests.iter().map(|one| counting.count(&mut judge, meter, &one.request)));
     }
 }
 
@@ -279,30 +322,33 @@ impl UseTurn {
             }
             Err(error) => {
                 self.unstage();
-                say_to_all(requests, error);
+                say_to_all(requests, &NotCounted::Store(error.clone()));
             }
         }
     }
 }
 
-impl UseRequest {
-    fn count(
-        &mut self,
-        held: &mut HeldMeter,
-        registers: &mut RegisterChanges,
-        staged: &mut Vec<MeterDifference>,
-        now: Instant,
-    ) -> Counted {
-        let known = registers.known(&self.id).cloned();
-        let definition = &self.definition.terms;
-        let (change, known) = (&self.change, known.as_ref());
-        let question = UseQuestion { entitlement: &self.meter.definition, definition, known, change, now };
-        let judgement: UseJudgement = judge(&mut self.snapshot, held.facts(), &question)?;
+/// What uses of one meter change, while they are counted one after the other.
+struct UseCounting<'a> {
+    definition: &'a Definition,
+    held: &'a mut HeldMeter,
+    registers: &'a mut RegisterChanges,
+    staged: &'a mut Vec<MeterDifference>,
+    now: Instant,
+}
+
+impl UseCounting<'_> {
+    fn count(&mut self, judge: &mut UseJudge, meter: &MeterId, request: &UseRequest) -> Counted {
+        let Self { definition, held, registers, staged, now } = self;
+        let known = registers.known(&request.id).cloned();
+        let (change, known) = (&request.change, known.as_ref());
+        let question = UseQuestion { entitlement: &meter.definition, definition, known, change, now: *now };
+        let judgement = judge.judge(held.facts(), &question)?;
         let verdict = judgement.verdict.clone();
         let mut is_unentitled = false;
         if let UseVerdict::Count(register) = &verdict {
             let write = RegisterWrite {
-                id: self.id.clone(),
+                id: request.id.clone(),
                 at: Some(register.at),
                 channel: register.channel.clone(),
                 amount: register.amount,
@@ -319,6 +365,6 @@ impl UseRequest {
             staged.extend_from_slice(differences);
             is_unentitled = judgement.is_unentitled;
         }
-        Ok(UseAnswer { verdict, is_unentitled, answer: judgement.answer(&question, held.facts()) })
+        Ok(UseAnswer { verdict, is_unentitled, answer: judge.answer(judgement, &question, held.facts()) })
     }
 }

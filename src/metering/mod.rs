@@ -41,7 +41,7 @@ mod tests;
 
 pub use {
     clerk::{MeteringNews, WritePermission},
-    counter::{NotCounted, UseAnswer, UseCounter, UseRequest},
+    counter::{MeterScene, NotCounted, UseAnswer, UseCounter, UseRequest},
     desk::{KnownMeter, MeterDesk, MeterWish},
     errands::{InquiryAnswer, SourceHearing},
     reader::MeterReader,

@@ -18,6 +18,9 @@ use std::{collections::BTreeMap, sync::Arc};
 /// What is decided of each metered definition that is or was held, by its name.
 pub type Meters = BTreeMap<Arc<str>, Arc<MeterDecision>>;
 
+/// What is known of the use of metered definitions, by their names.
+pub type KnownMeters = BTreeMap<Arc<str>, Arc<MeterFacts>>;
+
 /// How the use of one definition stands.
 #[derive(Clone, Debug)]
 pub struct MeterDecision {
@@ -63,12 +66,12 @@ impl SaidMeter {
 }
 
 impl MeterDecision {
-    /// Decides all metered definitions of a snapshot.
+    /// Decides all metered definitions of a snapshot, by what is known of them.
     #[must_use]
-    pub fn all(snapshot: &Snapshot, holdings: &[Arc<Holding>], now: Instant) -> Meters {
+    pub fn all(snapshot: &Snapshot, known: &KnownMeters, holdings: &[Arc<Holding>], now: Instant) -> Meters {
         let metered = holdings.iter().filter_map(|holding| {
             let rules = holding.definition()?.usage.as_ref()?;
-            let facts = snapshot.meters.get(&holding.name);
+            let facts = known.get(&holding.name);
             let is_silent = facts.is_some_and(|facts| matches!(facts.heard, Some(Heard::NotSince(_))));
             let organization = snapshot.organization.as_deref().filter(|_| is_silent);
             let said = SaidMeter::of(organization, &holding.name, now);

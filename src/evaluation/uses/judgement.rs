@@ -11,13 +11,14 @@ use crate::{
         usage::{
             allowance::UsageRequest,
             ledger::Ledger,
+            memory::Memory,
             register::{AHEAD, Register},
         },
     },
     evaluation::{
         Snapshot,
         check::{CheckAnswer, CheckQuestion, CheckReason, CheckVerdict, answer},
-        decision::{Decision, decide_alone},
+        decision::{Decision, decide_metered},
         usage::{MeterDecision, MeterFacts},
     },
 };
@@ -37,21 +38,83 @@ pub struct UseJudgement {
     channel: Option<Arc<str>>,
 }
 
-/// Decides a use by a snapshot without its meter, and by what is known of that.
-///
-/// # Errors
-/// Where nothing can be decided.
-pub fn judge(
-    snapshot: &mut Snapshot,
-    facts: &Arc<MeterFacts>,
-    question: &UseQuestion,
-) -> Result<UseJudgement, UseRefusal> {
+/// Judges uses of one entitlement, one after the other.
+#[derive(Debug)]
+pub struct UseJudge<'a> {
+    /// What is known of the organization; what it says of the meter is not looked at.
+    snapshot: &'a Snapshot,
+    /// What was decided last, and by which memory: of the same moment, only what is used is reckoned anew.
+    decided: Option<(Decision, Arc<Memory>)>,
+}
+
+impl<'a> UseJudge<'a> {
+    /// By what is known of an organization.
+    #[must_use]
+    pub fn of(snapshot: &'a Snapshot) -> Self {
+        Self { snapshot, decided: None }
+    }
+
+    /// Decides a use by what is known of its meter.
+    ///
+    /// # Errors
+    /// Where nothing can be decided.
+    pub fn judge(&mut self, facts: &Arc<MeterFacts>, question: &UseQuestion) -> Result<UseJudgement, UseRefusal> {
+        judge(self, facts, question)
+    }
+
+    /// What is answered, with what is known of the meter once it is done.
+    #[must_use]
+    pub fn answer(&mut self, judgement: UseJudgement, question: &UseQuestion, facts: &Arc<MeterFacts>) -> CheckAnswer {
+        let UseJudgement { decision, said, channel, .. } = judgement;
+        let decision = recounted(decision, question.entitlement, Some(Arc::clone(facts)));
+        let request = UsageRequest { amount: Decimal::ONE, channel: channel.as_deref() };
+        let asked = CheckQuestion { entitlement: question.entitlement, definition: Some(question.definition), request };
+        let answer = answer(&decision, &asked, said);
+        self.keep(decision, question.entitlement, facts);
+        answer
+    }
+
+    fn decide(&mut self, facts: &Arc<MeterFacts>, question: &UseQuestion) -> Decision {
+        let known = self.decided.take().filter(|(decision, memory)| {
+            decision.at == question.now
+                && decision.meters.contains_key(question.entitlement)
+                && Arc::ptr_eq(memory, &facts.memory)
+        });
+        match known {
+            Some((decision, _)) => recounted(decision, question.entitlement, Some(Arc::clone(facts))),
+            None => decide_metered(self.snapshot, question.entitlement, Arc::clone(facts), question.now),
+        }
+    }
+
+    fn keep(&mut self, decision: Decision, entitlement: &str, facts: &MeterFacts) {
+        self.decided = Some((released(decision, entitlement), Arc::clone(&facts.memory)));
+    }
+}
+
+/// The same decision where that is known of the meter.
+fn recounted(mut decision: Decision, entitlement: &str, facts: Option<Arc<MeterFacts>>) -> Decision {
+    let at = decision.at;
+    if let Some(meter) = decision.meters.get_mut(entitlement) {
+        Arc::make_mut(meter).recount(facts, at);
+    }
+    decision
+}
+
+/// Lets go of what is known of the meter, so that nothing has to be copied as that changes.
+fn released(mut decision: Decision, entitlement: &str) -> Decision {
+    if let Some(meter) = decision.meters.get_mut(entitlement) {
+        Arc::make_mut(meter).facts = None;
+    }
+    decision
+}
+
+fn judge(judge: &mut UseJudge, facts: &Arc<MeterFacts>, question: &UseQuestion) -> Result<UseJudgement, UseRefusal> {
     let rules = question.definition.usage.as_deref().ok_or(UseRefusal::NotMetered)?;
     if rules.prometheus.is_some() {
         return Err(UseRefusal::FromPrometheus);
     }
     let wanted = WantedUse::of(question)?;
-    let decided = decide_with(snapshot, question.entitlement, Arc::clone(facts), question.now);
+    let decided = judge.decide(facts, question);
     let Some(meter) = decided.meters.get(question.entitlement) else { return Err(UseRefusal::NotMetered) };
     let is_known = wanted.verdict.is_some();
     if !is_known {
@@ -64,14 +127,15 @@ pub fn judge(
     let decision = if asked_at == question.now && ask.basis.is_none() {
         decided
     } else {
-        drop(decided);
+        judge.keep(decided, question.entitlement, facts);
+        let snapshot = judge.snapshot;
         let basis = ask.basis.as_ref().map_or_else(|| Arc::clone(facts), |taken| without(facts, taken));
-        let mut over = |facts: Arc<MeterFacts>| over(&decide_with(snapshot, question.entitlement, facts, asked_at));
+        let over = |facts: Arc<MeterFacts>| over(&decide_metered(snapshot, question.entitlement, facts, asked_at));
         if ask.is_moved_less {
             let (before, after) = (over(Arc::clone(facts)), over(with(&basis, &wanted.register)));
             ask.is_less = before.zip(after).is_some_and(|(before, after)| after <= before);
         }
-        decide_with(snapshot, question.entitlement, basis, asked_at)
+        decide_metered(snapshot, question.entitlement, basis, asked_at)
     };
     let said = said(&decision, question.entitlement, &ask, is_unentitled);
     let verdict = wanted.verdict.unwrap_or_else(|| {
@@ -80,30 +144,7 @@ pub fn judge(
         if is_counted { UseVerdict::Count(wanted.register) } else { UseVerdict::Denied }
     });
     let channel = ask.channel;
-    Ok(UseJudgement { verdict, is_unentitled, decision, said, channel }.released(question.entitlement))
-}
-
-impl UseJudgement {
-    /// What is answered, with what is known of the meter once it is done.
-    #[must_use]
-    pub fn answer(mut self, question: &UseQuestion, facts: &Arc<MeterFacts>) -> CheckAnswer {
-        let at = self.decision.at;
-        if let Some(meter) = self.decision.meters.get_mut(question.entitlement) {
-            Arc::make_mut(meter).recount(Some(Arc::clone(facts)), at);
-        }
-        let request = UsageRequest { amount: Decimal::ONE, channel: self.channel.as_deref() };
-        let question =
-            CheckQuestion { entitlement: question.entitlement, definition: Some(question.definition), request };
-        answer(&self.decision, &question, self.said)
-    }
-
-    /// Lets go of what is known of the meter, so that nothing has to be copied as that changes.
-    fn released(mut self, entitlement: &str) -> Self {
-        if let Some(meter) = self.decision.meters.get_mut(entitlement) {
-            Arc::make_mut(meter).facts = None;
-        }
-        self
-    }
+    Ok(UseJudgement { verdict, is_unentitled, decision: released(decision, question.entitlement), said, channel })
 }
 
 impl UseQuestion<'_> {
@@ -198,13 +239,6 @@ impl UseAsk {
         let is_moved_less = is_same_channel && is_same_period && more <= Decimal::ZERO;
         Self { basis: Some(counted.clone()), is_moved_less, ..ask }
     }
-}
-
-fn decide_with(snapshot: &mut Snapshot, entitlement: &Arc<str>, facts: Arc<MeterFacts>, now: Instant) -> Decision {
-    snapshot.meters.insert(Arc::clone(entitlement), facts);
-    let decision = decide_alone(snapshot, entitlement, now);
-    snapshot.meters.remove(entitlement);
-    decision
 }
 
 /// The same without a use.

@@ -12,7 +12,7 @@
 mod judgement;
 mod moment;
 
-pub use judgement::{UseJudgement, judge};
+pub use judgement::{UseJudge, UseJudgement};
 
 use crate::core::{
     calendar::{Instant, format_instant},

@@ -9,7 +9,7 @@ use crate::{
     evaluation::{
         Snapshot,
         usage::{Heard, MeterFacts},
-        uses::{UseChange, UsePut, UseQuestion, UseVerdict, judge},
+        uses::{UseChange, UseJudge, UsePut, UseQuestion, UseVerdict},
     },
 };
 use rstest::rstest;
@@ -69,8 +69,9 @@ impl UseDesk {
             change: &change,
             now,
         };
-        let facts = self.facts();
-        let judgement = match judge(&mut self.snapshot, &facts, &question) {
+        let facts = facts_of(&self.registers);
+        let mut judge = UseJudge::of(&self.snapshot);
+        let judgement = match judge.judge(&facts, &question) {
             Ok(judgement) => judgement,
             Err(refusal) => return refusal.to_string(),
         };
@@ -85,20 +86,16 @@ impl UseDesk {
         if let UseVerdict::Count(register) = verdict {
             self.registers.insert(key.to_owned(), register);
         }
-        let answer = judgement.answer(&question, &self.facts());
+        let answer = judge.answer(judgement, &question, &facts_of(&self.registers));
         let left = answer.usage.as_ref().and_then(|usage| usage.remaining.clone());
         let left = left.map(|left| format!(", {left} left")).unwrap_or_default();
         format!("{}{left}{note}", told(&answer))
     }
+}
 
-    fn facts(&self) -> Arc<MeterFacts> {
-        let ledger = Ledger::of(self.registers.values()).unwrap();
-        Arc::new(MeterFacts {
-            memory: Arc::new(Memory::default()),
-            ledger: Arc::new(ledger),
-            heard: Some(Heard::Always),
-        })
-    }
+fn facts_of(registers: &BTreeMap<String, Register>) -> Arc<MeterFacts> {
+    let ledger = Ledger::of(registers.values()).unwrap();
+    Arc::new(MeterFacts { memory: Arc::new(Memory::default()), ledger: Arc::new(ledger), heard: Some(Heard::Always) })
 }
 
 fn monthly(amount: u32) -> CheckScene {

@@ -71,10 +71,15 @@ impl UseDesk {
         };
         let facts = facts_of(&self.registers);
         let mut judge = UseJudge::of(&self.snapshot);
-        let judgement = match judge.judge(&facts, &question) {
+        let first = match judge.judge(&facts, &question) {
             Ok(judgement) => judgement,
             Err(refusal) => return refusal.to_string(),
         };
+        let first = (first.verdict.clone(), told(&judge.answer(first, &question, &facts)));
+        // Whoever has judged before says the same of it.
+        let again = judge.judge(&facts, &question).unwrap();
+        assert_eq!((again.verdict.clone(), told(&judge.answer(again, &question, &facts))), first);
+        let judgement = judge.judge(&facts, &question).unwrap();
         let (verdict, is_unentitled) = (judgement.verdict.clone(), judgement.is_unentitled);
         let note = match &verdict {
             UseVerdict::Count(_) if is_unentitled => ", kept",

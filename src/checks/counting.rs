@@ -13,11 +13,18 @@ use crate::{
     metering::{MeterReader, NotCounted, UseAnswer, UseCounter, UseRequest},
     store::{StoreError, meter::MeterId},
 };
-use std::sync::Arc;
-use tokio::sync::OwnedSemaphorePermit;
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant as Moment, sleep},
+};
 
 /// How many uses of one caller are under way at once.
 const UNDER_WAY: usize = 100;
+/// How long a use waits until what has changed of what is held is noted: whoever leads does so at once.
+const NOTED: Duration = Duration::from_secs(3);
+/// How long until it is asked for again.
+const AGAIN: Duration = Duration::from_millis(50);
 /// What the origins of uses by the API begin with, so that no user's name is taken for another kind of origin.
 const ORIGIN: &str = "API ";
 
@@ -89,22 +96,27 @@ impl CheckDesk {
         self.counting()?.begin(user)
     }
 
-    /// Does something with a use, and answers once that is on the disk.
+    /// Does something with a use that was asked for at that moment, and answers once that is on the disk.
     ///
     /// # Errors
     /// Where nothing became of it.
-    pub async fn count(&self, address: &UseAddress, change: UseChange) -> Result<UseAnswer, CheckProblem> {
-        let counted = self.judge(address, change).await;
+    pub async fn count(
+        &self,
+        address: &UseAddress,
+        change: UseChange,
+        asked: Moment,
+    ) -> Result<UseAnswer, CheckProblem> {
+        let counted = self.judge(address, change, asked).await;
         self.knowledge().metrics().api().used(result_of(&counted));
         counted
     }
 
-    async fn judge(&self, address: &UseAddress, change: UseChange) -> Result<UseAnswer, CheckProblem> {
+    async fn judge(&self, address: &UseAddress, change: UseChange, asked: Moment) -> Result<UseAnswer, CheckProblem> {
         let counting = self.counting()?;
         self.confirmed()?;
         let request = UseRequest { meter: address.meter(), id: address.register(), change };
         KillPoint::Asked.pass();
-        let counted = counting.counter.count(request).await;
+        let counted = once_noted(counting, request, asked).await;
         if counted.as_ref().is_err_and(|why| *why == NotCounted::Untold) {
             // Why not is told by whoever is asked for it alone.
             self.scene(&address.organization, &address.entitlement)?;
@@ -131,6 +143,18 @@ impl CheckDesk {
     }
 }
 
+/// Counts it once what has changed of what is held is noted, for which it waits a moment.
+async fn once_noted(counting: &CountingDesk, request: UseRequest, asked: Moment) -> Result<UseAnswer, NotCounted> {
+    loop {
+        let counted = counting.counter.count(request.clone()).await;
+        let is_unnoted = matches!(counted, Err(NotCounted::Refused(UseRefusal::Unnoted)));
+        if !is_unnoted || asked.elapsed() > NOTED {
+            return counted;
+        }
+        sleep(AGAIN).await;
+    }
+}
+
 /// What became of a use, as a label of a metric.
 fn result_of(counted: &Result<UseAnswer, CheckProblem>) -> &'static str {
     match counted {
@@ -147,6 +171,7 @@ fn result_of(counted: &Result<UseAnswer, CheckProblem>) -> &'static str {
 fn problem(why: NotCounted) -> CheckProblem {
     match why {
         NotCounted::Refused(why @ UseRefusal::Unknown) => CheckProblem::NotFound(why.to_string()),
+        NotCounted::Refused(why @ UseRefusal::Unnoted) => CheckProblem::Unavailable(why.to_string()),
         NotCounted::Refused(why @ UseRefusal::Ahead(_)) => CheckProblem::Invalid(why.to_string()),
         NotCounted::Refused(why) => CheckProblem::Conflict(why.to_string()),
         NotCounted::Store(StoreError::Unfit(why)) => CheckProblem::Invalid(why),

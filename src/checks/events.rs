@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
+use tokio::time::Instant as Moment;
 use utoipa::ToSchema;
 
 /// The type of an event that says what was used.
@@ -155,6 +156,7 @@ pub async fn events(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<EventAnswer>, CheckProblem> {
+    let asked = Moment::now();
     let body = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
             CheckProblem::TooLarge("a request has at most 1 MiB: send a part of it".to_owned())
@@ -165,7 +167,7 @@ pub async fn events(
     match media_type(&headers).as_deref() {
         Some(ONE) => {
             let event: Box<RawValue> = parse(&body)?;
-            let counted = take(&surroundings, &asked_by, &event).await?;
+            let counted = take(&surroundings, &asked_by, &event, asked).await?;
             Ok(Json(EventAnswer::One(EventResult::of(&event, Ok(counted)))))
         }
         Some(BATCH) => {
@@ -176,7 +178,7 @@ pub async fn events(
             let taken = stream::iter(events).map(|event| {
                 let (surroundings, asked_by) = (&surroundings, &asked_by);
                 async move {
-                    let counted = take(surroundings, asked_by, &event).await;
+                    let counted = take(surroundings, asked_by, &event, asked).await;
                     EventResult::of(&event, counted)
                 }
             });
@@ -202,13 +204,14 @@ async fn take(
     surroundings: &CheckSurroundings,
     asked_by: &AskedBy,
     event: &RawValue,
+    asked: Moment,
 ) -> Result<UseAnswer, CheckProblem> {
     let event: UsageEvent =
         read_object(event).map_err(|error| CheckProblem::Invalid(format!("it is no CloudEvent: {error}")))?;
     let ReadEvent { organization, definition: entitlement, key, put } = event.read()?;
     surroundings.doorkeeper.admit(asked_by, &organization, CheckVerb::Report).await?;
     let address = UseAddress { organization, entitlement, user: Arc::clone(asked_by.user()), key };
-    let counted = surroundings.desk.count(&address, UseChange::Put(put)).await?;
+    let counted = surroundings.desk.count(&address, UseChange::Put(put), asked).await?;
     if counted.verdict == UseVerdict::Denied {
         let channels = "its channel is not covered: the definition's usage.channels lists those that are";
         return Err(CheckProblem::Conflict(channels.to_owned()));

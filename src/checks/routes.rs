@@ -8,7 +8,7 @@ use super::{
     openapi::{CheckApi, CheckProblems, InOrganization, ListProblems, OfEntitlement},
     operations::{ApiOperations, counted},
     problem::{CheckProblem, ProblemDetails},
-    stated::{Addressed, check_parameters, read_moment},
+    stated::{Addressed, check_parameters, read_moment_of_url},
     uses,
 };
 use crate::{
@@ -141,7 +141,7 @@ async fn entitlement(
         entitlement,
         amount: parameters.amount.as_deref().map_or(Ok(Decimal::ONE), amount)?,
         channel: parameters.channel,
-        at: parameters.at.as_deref().map(|at| read_moment("at", at)).transpose()?,
+        at: parameters.at.as_deref().map(|at| read_moment_of_url("at", at)).transpose()?,
         with_options: parameters.options,
     };
     let answer = surroundings.desk.check(&organization, &wanted).await?;

@@ -62,6 +62,14 @@ pub(super) fn read_moment(field: &str, text: &str) -> Result<Instant, CheckProbl
     parse_instant(text).map_err(|error| CheckProblem::Invalid(format!("{field}: {error}")))
 }
 
+/// The same of a URL's parameter, in which the plus of an offset is a space where nobody has written it as `%2B`.
+pub(super) fn read_moment_of_url(field: &str, text: &str) -> Result<Instant, CheckProblem> {
+    match text.rsplit_once(' ') {
+        Some((time, offset)) if offset.len() == "02:00".len() => read_moment(field, &format!("{time}+{offset}")),
+        _ => read_moment(field, text),
+    }
+}
+
 /// The same with its fraction.
 pub(super) fn read_exact_moment(field: &str, text: &str) -> Result<Instant, CheckProblem> {
     parse_exact_instant(text).map_err(|error| CheckProblem::Invalid(format!("{field}: {error}")))
@@ -80,7 +88,8 @@ pub(super) fn check_channel(channel: String) -> Result<Arc<str>, CheckProblem> {
 
 #[cfg(test)]
 mod tests {
-    use super::{check_parameters, read_amount, read_object};
+    use super::{check_parameters, read_amount, read_moment_of_url, read_object};
+    use crate::core::calendar::parse_instant;
     use rstest::rstest;
     use serde_json::value::RawValue;
 
@@ -107,6 +116,28 @@ mod tests {
     #[case(r#""\u0031""#, "1")]
     fn amounts_are_taken_as_they_are_written(#[case] json: &str, #[case] expected: &str) {
         assert_eq!(read(json), Ok(expected.to_owned()));
+    }
+
+    #[rstest]
+    #[case("2027-08-01T00:00:00 00:00", true)]
+    #[case("2027-08-01T00:00:00+00:00", true)]
+    #[case("2027-08-01T00:00:00Z", true)]
+    #[case("2027-08-01 00:00", false)]
+    #[case("2027-08-01 00:00:00Z", false)]
+    #[case("2027-08-01T00:00:00 0000", false)]
+    fn a_plus_of_a_url_may_be_a_space(#[case] text: &str, #[case] is_read: bool) {
+        let expected = is_read.then(|| parse_instant("2027-08-01T00:00:00Z").unwrap());
+        assert_eq!(read_moment_of_url("at", text).ok(), expected);
+    }
+
+    #[test]
+    fn a_number_of_any_length_is_answered() {
+        for digits in [255, 256, 257, 65_535, 65_536, 900_000] {
+            let told = read(&"1".repeat(digits)).unwrap_err();
+            assert!(told.contains("write a whole number of at most 15 digits") && told.len() < 300, "{told}");
+            assert!(read(&format!("0.{}", "1".repeat(digits))).is_err());
+            assert!(read(&format!("1e{}", "1".repeat(digits))).is_err());
+        }
     }
 
     #[rstest]

@@ -28,6 +28,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
+use tokio::time::Instant as Moment;
 use utoipa::ToSchema;
 
 /// What a key is to come to.
@@ -103,7 +104,7 @@ pub async fn put_use(
     let body: UseBody = read_object(&body).map_err(|error| not_a_use(&error))?;
     let _under_way = surroundings.desk.begin(&address.user)?;
     let change = UseChange::Put(body.read()?);
-    surroundings.desk.count(&address, change).await.map(told)
+    surroundings.desk.count(&address, change, Moment::now()).await.map(told)
 }
 
 /// What is kept of a use
@@ -143,7 +144,7 @@ pub async fn delete_use(
 ) -> Result<Response, CheckProblem> {
     let address = address(&surroundings, &asked_by, path, CheckVerb::Report).await?;
     let _under_way = surroundings.desk.begin(&address.user)?;
-    surroundings.desk.count(&address, UseChange::TakeBack).await.map(told)
+    surroundings.desk.count(&address, UseChange::TakeBack, Moment::now()).await.map(told)
 }
 
 async fn address(

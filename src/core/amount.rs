@@ -62,6 +62,8 @@ impl PartialSchema for Amount {
 /// What an amount is written as.
 const WRITTEN: &str = r"^(0|[1-9][0-9]*)(\.[0-9]*[1-9])?$|^Unlimited$";
 const WHOLE_DIGITS: usize = 15;
+/// No JSON number that is meant as an amount has more characters, zeros and exponent included.
+const LONGEST_NUMBER: usize = 256;
 const FRACTION_DIGITS: usize = 9;
 const SHOWN: usize = 40;
 
@@ -122,6 +124,9 @@ impl Amount {
 /// longer than any amount.
 #[must_use]
 pub fn written_out(number: &str) -> Option<String> {
+    if number.len() > LONGEST_NUMBER {
+        return None;
+    }
     let (digits, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let exponent: isize = exponent.parse().ok()?;
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));

@@ -105,7 +105,7 @@ fn many_tokens(scene: &Scene, operator: &Operator, api: SocketAddr) {
     for number in 0..100 {
         let elsewhere = |claims: &mut Value| claims["aud"] = json!([number.to_string()]);
         let over = |claims: &mut Value| claims["exp"] = json!(number);
-        for token in [format!("opaque-{number}"), forged(token, None, elsewhere), forged(token, None, over)] {
+        for token in [forged(token, None, elsewhere), forged(token, None, over)] {
             assert_eq!(asks(token), 401);
         }
     }
@@ -122,8 +122,11 @@ fn many_tokens(scene: &Scene, operator: &Operator, api: SocketAddr) {
                         break;
                     }
                     let other = |claims: &mut Value| claims["jti"] = json!(format!("{thread}-{number}"));
-                    let status = asks(forged(token, None, other));
-                    assert!([401, 503].contains(&status), "{status}");
+                    // One that says nothing of itself is shown to the API server too.
+                    for token in [forged(token, None, other), format!("opaque-{thread}-{number}")] {
+                        let status = asks(token);
+                        assert!([401, 503].contains(&status), "{status}");
+                    }
                 }
             });
         }

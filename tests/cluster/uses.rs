@@ -237,6 +237,32 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_has_changed_while_nobody_looked_is_noted_before_a_use_counts() {
+    let desk = Desk::start().await;
+    let operator = desk.operator_with(&API);
+    desk.sell().await;
+    let counting = Counting::of(&desk, operator.api()).await;
+    counting.service.until(&counting.one, |status, body| status == 200 && body["usage"]["remaining"] == "10");
+    desk.suspend(true).await;
+    counting.until_it_counts("a", "1", "409 Suspended null");
+    operator.kill();
+    let resumed = json!({"spec": {"suspended": false}});
+    desk.cluster.merge("EntitlementInstance", "entitlements", "$", resumed).await.unwrap();
+    // It answers before it may lead, and the leader alone notes what has changed.
+    let operator = desk.operator_with(&API);
+    let again = Counting { service: Asker { api: operator.api(), token: counting.service.token }, ..counting };
+    again.until_it_counts("a", "1", "200 Allowed 9");
+    for (key, left) in [("b", 8), ("c", 7), ("d", 6)] {
+        assert_eq!(again.put(key, "1"), format!("200 Allowed {left}"));
+    }
+    let counted = Utc::now();
+    while Utc::now() - counted < TimeDelta::seconds(3) {
+        let (status, answer) = again.service.gets(&again.one);
+        assert_eq!((status, &answer["usage"]["used"]), (200, &json!("4")), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_counted_right_before_the_end_is_noted() {
     let desk = Desk::start().await;
     let operator = desk.operator_with(&API);

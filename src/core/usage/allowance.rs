@@ -1,6 +1,6 @@
 //! Whether a request is allowed, of what is held.
 
-use super::{balance::Balance, meter::Meter};
+use super::{balance::Balance, meter::Meter, rules::UsageRules};
 use crate::{api::usage::UsageLimit, core::amount::Amount};
 use rust_decimal::Decimal;
 
@@ -44,6 +44,15 @@ impl UsageAllowance {
         }
         let is_beyond = balance.left().is_some_and(|left| balance.overage.saturating_add(request.amount) > left);
         if is_beyond && meter.rules.limit == UsageLimit::Soft { Self::Overage } else { Self::Allowed }
+    }
+
+    /// What is answered by its channel alone, whatever is left in all.
+    #[must_use]
+    pub fn by_channel(rules: &UsageRules, balance: &Balance, request: UsageRequest) -> Self {
+        if !rules.covers(request.channel) {
+            return Self::ChannelNotCovered;
+        }
+        if has_channel_room(balance, request) { Self::Allowed } else { Self::ChannelExhausted }
     }
 
     /// Whether it may be used.

@@ -48,6 +48,25 @@ impl Memory {
         memory
     }
 
+    /// Whether a look finds held at its moment what was foreseen by this. Where it does not, what has changed counts from when that is
+    /// written down, and until then nobody knows what is used at that moment is taken from.
+    #[must_use]
+    pub fn foresaw(&self, after: &Self, now: Instant) -> bool {
+        if self.held.is_empty() {
+            return true;
+        }
+        let known: BTreeMap<&str, &HeldPart> = self.held.iter().map(|part| (&*part.name, part)).collect();
+        let present: BTreeMap<&str, &HeldPart> = after.held.iter().map(|part| (&*part.name, part)).collect();
+        let span =
+            |parts: &BTreeMap<&str, &HeldPart>, name: &str| parts.get(name).and_then(|part| part.span(now)).copied();
+        known.keys().chain(present.keys()).all(|name| match (span(&known, name), span(&present, name)) {
+            (Some(known), Some(present)) => known.amount == present.amount,
+            (Some(known), None) => known.amount.is_none(),
+            // Whatever says itself since when counts since then, whenever that is written down.
+            (None, present) => present.is_none_or(|span| span.from < now.trunc_subsecs(6)),
+        })
+    }
+
     /// The anchors that are known, with one for each time of holding that began once the one before was over, and one from the
     /// next boundary on where the definition says something else now.
     fn anchors(

@@ -9,7 +9,7 @@ use crate::{
     core::{
         calendar::Instant,
         usage::{
-            allowance::UsageRequest,
+            allowance::{UsageAllowance, UsageRequest},
             ledger::Ledger,
             memory::Memory,
             register::{AHEAD, Register},
@@ -118,6 +118,9 @@ fn judge(judge: &mut UseJudge, facts: &Arc<MeterFacts>, question: &UseQuestion) 
     let Some(meter) = decided.meters.get(question.entitlement) else { return Err(UseRefusal::NotMetered) };
     let is_known = wanted.verdict.is_some();
     if !is_known {
+        if !facts.memory.foresaw(&meter.memory, question.now) {
+            return Err(UseRefusal::Unnoted);
+        }
         check_lateness(meter, wanted.at, question.now)?;
         question.counted().map_or(Ok(()), |known| check_lateness(meter, known.at, question.now))?;
     }
@@ -215,9 +218,11 @@ struct UseAsk {
     /// What is taken back first, as it was by another channel, or at another moment: what it counted there may be none of what it
     /// comes to here.
     basis: Option<Register>,
-    /// It is no more than it was, and at another moment of the same period: then it is less if no more than before is beyond what was
-    /// held.
+    /// It is no more than it was, and by another channel or at another moment of the same period: then it is less if no more than
+    /// before is beyond what was held.
     is_moved_less: bool,
+    /// It was by another channel, which may have room where this one has none.
+    is_channel_new: bool,
     /// There was no limit at its moment.
     is_unlimited: bool,
 }
@@ -228,7 +233,15 @@ impl UseAsk {
         let channel = register.channel.clone();
         let whole = register.counted();
         let is_unlimited = meter.rules.mode == UsageMode::Consumed && is_unlimited(meter, register.at);
-        let ask = Self { amount: whole, channel, is_less: false, basis: None, is_moved_less: false, is_unlimited };
+        let ask = Self {
+            amount: whole,
+            channel,
+            is_less: false,
+            basis: None,
+            is_moved_less: false,
+            is_channel_new: false,
+            is_unlimited,
+        };
         let Some(counted) = counted else { return Self { is_less: register.deleted, ..ask } };
         let is_same_moment = meter.rules.mode == UsageMode::Held || counted.at == register.at;
         let (more, is_same_channel) = (whole - counted.amount, counted.channel == register.channel);
@@ -236,8 +249,8 @@ impl UseAsk {
             return Self { amount: more, is_less: more <= Decimal::ZERO, ..ask };
         }
         let is_same_period = is_same_moment || period(meter, counted.at) == period(meter, register.at);
-        let is_moved_less = is_same_channel && is_same_period && more <= Decimal::ZERO;
-        Self { basis: Some(counted.clone()), is_moved_less, ..ask }
+        let is_moved_less = is_same_period && more <= Decimal::ZERO;
+        Self { basis: Some(counted.clone()), is_moved_less, is_channel_new: !is_same_channel, ..ask }
     }
 }
 
@@ -263,6 +276,13 @@ fn over(decision: &Decision) -> Option<Decimal> {
 fn said(decision: &Decision, entitlement: &str, ask: &UseAsk, is_unentitled: bool) -> CheckVerdict {
     let request = UsageRequest { amount: ask.amount, channel: ask.channel.as_deref() };
     let said = CheckVerdict::of(decision, entitlement, request);
+    if ask.is_less && ask.is_channel_new {
+        let metered = decision.meters.get(entitlement).and_then(|meter| Some((meter, meter.balance.as_ref()?)));
+        let by_channel = metered.map(|(meter, balance)| UsageAllowance::by_channel(&meter.rules, balance, request));
+        if let Some(refused) = by_channel.filter(|said| !said.is_allowed()) {
+            return CheckVerdict { reason: refused.into(), allowed: false };
+        }
+    }
     if ask.is_less {
         // Less is always allowed.
         let reason = if said.allowed { said.reason } else { CheckReason::Allowed };

@@ -97,6 +97,11 @@ pub enum UseRefusal {
         /// Until when uses of it were taken.
         taken_until: Instant,
     },
+    /// What is held has changed, and that is not written down yet.
+    #[error(
+        "what is held has just changed, and the replica that leads has not noted it yet: try again in a few seconds"
+    )]
+    Unnoted,
     /// There is no such use.
     #[error("there is no such use of yours: each caller has keys of its own")]
     Unknown,

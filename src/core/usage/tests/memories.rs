@@ -106,6 +106,47 @@ fn what_is_resumed_counts_from_the_beginning_of_that_second() {
     assert_eq!(scene.remembered("plan"), "01-01..01-10 suspended, 01-10..never 5");
 }
 
+#[rstest]
+#[case::nothing_has_changed("01-01 5", true)]
+#[case::raised("01-01 7", false)]
+#[case::raised_by_time("01-01 5, 01-09 7", false)]
+#[case::lowered("01-01 3", false)]
+#[case::suspended("01-01 suspended", false)]
+#[case::over("01-01 5, 01-09 over", false)]
+#[case::to_be_over("01-01 5, 01-11 over", true)]
+#[case::backdated("2026-12-01T00:00:00Z 5", true)]
+fn what_has_changed_counts_once_it_is_noted(#[case] course: &str, #[case] is_foreseen: bool) {
+    let scene = monthly().part("plan", "01-01 5").seen("01-02").part("plan", course);
+    let noted = scene.clone().seen("01-10");
+    assert_eq!(scene.memory.foresaw(&noted.memory, moment("01-10")), is_foreseen);
+    let later = noted.clone().seen("01-10T12:00");
+    assert!(noted.memory.foresaw(&later.memory, moment("01-10T12:00")));
+}
+
+#[rstest]
+#[case::since_before("01-05 7", true)]
+#[case::since_this_look("01-10 7", false)]
+#[case::to_come("01-20 7", true)]
+fn what_is_new_counts_since_it_says_so(#[case] course: &str, #[case] is_foreseen: bool) {
+    let scene = monthly().part("plan", "01-01 5").seen("01-02").part("more", course);
+    let noted = scene.clone().seen("01-10");
+    assert_eq!(scene.memory.foresaw(&noted.memory, moment("01-10")), is_foreseen);
+    assert!(monthly().memory.foresaw(&noted.memory, moment("01-10")), "nothing is remembered that could say otherwise");
+    let suspended = scene.without("more").part("plan", "01-01 suspended").seen("01-11").without("plan");
+    let gone = suspended.clone().seen("01-12");
+    assert!(suspended.memory.foresaw(&gone.memory, moment("01-12")), "of what gave nothing nothing is taken");
+}
+
+#[test]
+fn what_was_foreseen_needs_no_note() {
+    let course = "01-01 5, 01-10 7, 01-20 suspended, 01-25 7, 02-20 over";
+    let scene = monthly().part("plan", course).seen("01-02");
+    for at in ["01-09", "01-10", "01-20", "01-25", "02-20", "03-01"] {
+        let noted = scene.clone().seen(at);
+        assert!(scene.memory.foresaw(&noted.memory, moment(at)), "{at}");
+    }
+}
+
 #[test]
 fn with_a_period_the_open_one_and_two_before_are_kept() {
     let scene = monthly().part("plan", "01-01 5").part("old", "01-05 3, 02-10 over").seen("01-10");

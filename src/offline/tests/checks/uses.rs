@@ -192,6 +192,13 @@ type Said<'a> = (&'a str, &'a str, &'a str, &'a str);
     ("2027-01-10", "c", "2 by email", "yes: Allowed, 5 left"),
     ("2027-01-10", "a", "2 by email", "no: ChannelExhausted, 5 left, denied"),
 ])]
+#[case::less_by_another_channel(by_channels("Allow"), &[
+    ("2027-01-10", "a", "15 by phone always", "no: Exhausted, 0 left"),
+    ("2027-01-10", "a", "12 by chat", "yes: Allowed, 0 left"),
+    ("2027-01-10", "a", "9 by email", "no: ChannelExhausted, 0 left, denied"),
+    ("2027-01-10", "a", "9 by chat", "yes: Allowed, 1 left"),
+    ("2027-01-10", "a", "8 by phone", "yes: Allowed, 2 left"),
+])]
 #[case::a_channel_that_is_refused(by_channels("Refuse"), &[
     ("2027-01-10", "a", "1 by chat", "no: ChannelNotCovered, 10 left, denied"),
     ("2027-01-10", "a", "1 by chat always", "no: ChannelNotCovered, 10 left, denied"),

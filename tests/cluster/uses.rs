@@ -63,6 +63,26 @@ fn event(organization: &str, id: &str, data: Value) -> Value {
     })
 }
 
+fn numbers_are_taken_as_they_are_written(counting: &Counting, name: &str) {
+    for (written, kept) in
+        [("0.000001", "0.000001"), ("123456789012.123456789", "123456789012.123456789"), ("1E-3", "0.001")]
+    {
+        let use_ = format!(r#"{{"amount": {written}, "always": true}}"#);
+        let told = counting.told("PUT", "exact", &use_);
+        assert!(told.starts_with("200 "), "{told}");
+        let event = event(name, written, json!({"definition": name, "amount": "$", "key": "event"}));
+        let event = event.to_string().replace("\"$\"", written);
+        let (status, _, result) = counting.service.sends("POST", "/v1/events", EVENT, &event);
+        assert_eq!(status, 200, "{result}");
+        let (_, _, results) = counting.service.sends("POST", "/v1/events", BATCH, &format!("[{event}]"));
+        assert_eq!(results[0]["status"], 200, "{results}");
+        for key in ["exact", "event"] {
+            let (_, told) = counting.service.gets(&format!("{}/uses/{key}", counting.one));
+            assert_eq!(told["amount"], *kept, "{told}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn uses_are_counted_once_if_they_are_allowed() {
     let desk = Desk::start().await;
@@ -128,24 +148,7 @@ async fn uses_are_counted_once_if_they_are_allowed() {
     let (_, answer) = counting.service.gets(&counting.one);
     assert_eq!((&answer["usage"]["used"], &answer["usage"]["overage"]), (&json!("10"), &json!("3.8")), "{answer}");
 
-    // Numbers are taken as they are written.
-    for (written, kept) in
-        [("0.000001", "0.000001"), ("123456789012.123456789", "123456789012.123456789"), ("1E-3", "0.001")]
-    {
-        let use_ = format!(r#"{{"amount": {written}, "always": true}}"#);
-        let told = counting.told("PUT", "exact", &use_);
-        assert!(told.starts_with("200 "), "{told}");
-        let event = event(&name, written, json!({"definition": name, "amount": "$", "key": "event"}));
-        let event = event.to_string().replace("\"$\"", written);
-        let (status, _, result) = counting.service.sends("POST", "/v1/events", EVENT, &event);
-        assert_eq!(status, 200, "{result}");
-        let (_, _, results) = counting.service.sends("POST", "/v1/events", BATCH, &format!("[{event}]"));
-        assert_eq!(results[0]["status"], 200, "{results}");
-        for key in ["exact", "event"] {
-            let (_, told) = counting.service.gets(&format!("{}/uses/{key}", counting.one));
-            assert_eq!(told["amount"], *kept, "{told}");
-        }
-    }
+    numbers_are_taken_as_they_are_written(&counting, &name);
 
     // A client's workload reads, and counts nothing.
     let uses = format!("{}/uses/case-1", counting.one);

@@ -221,8 +221,6 @@ struct UseAsk {
     /// It is no more than it was, and by another channel or at another moment of the same period: then it is less if no more than
     /// before is beyond what was held.
     is_moved_less: bool,
-    /// It was by another channel, which may have room where this one has none.
-    is_channel_new: bool,
     /// There was no limit at its moment.
     is_unlimited: bool,
 }
@@ -233,15 +231,7 @@ impl UseAsk {
         let channel = register.channel.clone();
         let whole = register.counted();
         let is_unlimited = meter.rules.mode == UsageMode::Consumed && is_unlimited(meter, register.at);
-        let ask = Self {
-            amount: whole,
-            channel,
-            is_less: false,
-            basis: None,
-            is_moved_less: false,
-            is_channel_new: false,
-            is_unlimited,
-        };
+        let ask = Self { amount: whole, channel, is_less: false, basis: None, is_moved_less: false, is_unlimited };
         let Some(counted) = counted else { return Self { is_less: register.deleted, ..ask } };
         let is_same_moment = meter.rules.mode == UsageMode::Held || counted.at == register.at;
         let (more, is_same_channel) = (whole - counted.amount, counted.channel == register.channel);
@@ -250,7 +240,12 @@ impl UseAsk {
         }
         let is_same_period = is_same_moment || period(meter, counted.at) == period(meter, register.at);
         let is_moved_less = is_same_period && more <= Decimal::ZERO;
-        Self { basis: Some(counted.clone()), is_moved_less, is_channel_new: !is_same_channel, ..ask }
+        Self { basis: Some(counted.clone()), is_moved_less, ..ask }
+    }
+
+    /// It was by another channel, which may have had room where this one has none.
+    fn is_channel_new(&self) -> bool {
+        self.basis.as_ref().is_some_and(|before| before.channel != self.channel)
     }
 }
 
@@ -276,7 +271,7 @@ fn over(decision: &Decision) -> Option<Decimal> {
 fn said(decision: &Decision, entitlement: &str, ask: &UseAsk, is_unentitled: bool) -> CheckVerdict {
     let request = UsageRequest { amount: ask.amount, channel: ask.channel.as_deref() };
     let said = CheckVerdict::of(decision, entitlement, request);
-    if ask.is_less && ask.is_channel_new {
+    if ask.is_less && ask.is_channel_new() {
         let metered = decision.meters.get(entitlement).and_then(|meter| Some((meter, meter.balance.as_ref()?)));
         let by_channel = metered.map(|(meter, balance)| UsageAllowance::by_channel(&meter.rules, balance, request));
         if let Some(refused) = by_channel.filter(|said| !said.is_allowed()) {

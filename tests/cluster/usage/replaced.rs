@@ -215,8 +215,8 @@ async fn a_replica_that_stands_by_says_in_its_decisions_that_the_store_is_anothe
     let operator = desk.operator_with(&API);
     let name = &desk.cluster.name;
     let tenant = Asker::of(&desk, operator.api(), (name, "default"), "entitlements.dev");
-    let path = format!("/v1/organizations/{name}/entitlements/{name}");
-    let answer = tenant.until(&path, |status, body| status == 200 && body["usage"]["notice"].is_string());
+    let one = format!("/v1/organizations/{name}/entitlements/{name}");
+    let answer = tenant.until(&one, |status, body| status == 200 && body["usage"]["notice"].is_string());
     assert_eq!(answer["usage"]["used"], "3", "{answer}");
     let notice = answer["usage"]["notice"].as_str().unwrap();
     assert!(notice.contains("is another one, with ") && notice.contains("the one before had 7 commits"), "{notice}");
@@ -224,5 +224,5 @@ async fn a_replica_that_stands_by_says_in_its_decisions_that_the_store_is_anothe
     assert!(note["found"].is_null(), "only who holds the lease notes it: {note}");
     // Where that is the right one after all, nothing is said any more.
     patch(["configmap", NOTE], json!({"data": {"store": first["store"], "commits": "1"}}));
-    tenant.until(&path, |status, body| status == 200 && body["usage"]["notice"].is_null());
+    tenant.until(&one, |status, body| status == 200 && body["usage"]["notice"].is_null());
 }

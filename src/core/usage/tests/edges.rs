@@ -5,27 +5,27 @@ use crate::core::usage::{allowance::UsageAllowance, state::SaidCrossing};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-fn monthly(more: Value) -> Scene {
+fn monthly(more: &Value) -> Scene {
     let mut usage = json!({"mode": "Consumed", "period": "P1M"});
     usage.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     Scene::of(usage)
 }
 
 fn carrying() -> Scene {
-    monthly(json!({"carryOver": 500}))
+    monthly(&json!({"carryOver": 500}))
 }
 
 #[rstest]
 #[case::all_that_is_left("4", UsageAllowance::Allowed)]
 #[case::more("4.01", UsageAllowance::Overage)]
 fn a_soft_limit_is_reached_before_it_is_passed(#[case] amount: &str, #[case] expected: UsageAllowance) {
-    let scene = monthly(json!({"limit": "Soft"})).part("plan", "01-01 10").used("01-05", "6");
+    let scene = monthly(&json!({"limit": "Soft"})).part("plan", "01-01 10").used("01-05", "6");
     assert_eq!(scene.ask("01-10", None, amount), expected);
 }
 
 #[test]
 fn an_amount_that_is_raised_counts_from_that_moment_on() {
-    let scene = monthly(json!({})).part("plan", "01-01 10, 01-20 20").used("01-10", "15");
+    let scene = monthly(&json!({})).part("plan", "01-01 10, 01-20 20").used("01-10", "15");
     assert_eq!(scene.shown("01-20"), "20 allotted, 15 used, 5 remaining, 0 excess, 0 overage");
 }
 
@@ -33,7 +33,7 @@ fn an_amount_that_is_raised_counts_from_that_moment_on() {
 #[case::the_earlier_start(["late 01-05", "old 01-01"], "old 10, late 2")]
 #[case::the_name(["two 01-01", "one 01-01"], "one 10, two 2")]
 fn of_equals_one_takes_first(#[case] parts: [&str; 2], #[case] expected: &str) {
-    let scene = parts.iter().fold(monthly(json!({})), |scene, part| {
+    let scene = parts.iter().fold(monthly(&json!({})), |scene, part| {
         let (name, start) = part.split_once(' ').unwrap();
         scene.part(name, &format!("{start} 10"))
     });

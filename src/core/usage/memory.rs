@@ -170,7 +170,7 @@ fn has_anchor(anchors: &[PeriodAnchor], from: Bound, until: Bound) -> bool {
 /// What was held when: as it was remembered up to now, and as the present objects say from now on, and wherever nothing was
 /// remembered.
 pub(super) fn parts(known: &[HeldPart], present: &[HeldPart], now: Instant) -> Vec<HeldPart> {
-    let look = Look { second: now.trunc_subsecs(0), now: now.trunc_subsecs(6) };
+    let look = LookMoment { second: now.trunc_subsecs(0), now: now.trunc_subsecs(6) };
     let mut parts: BTreeMap<&str, (Option<&HeldPart>, Option<&HeldPart>)> = BTreeMap::new();
     for part in known {
         parts.entry(&part.name).or_default().0 = Some(part);
@@ -186,13 +186,13 @@ pub(super) fn parts(known: &[HeldPart], present: &[HeldPart], now: Instant) -> V
 /// What is used is dated in whole seconds. So what begins counts from the beginning of the second in which that is noticed, and
 /// what ends counts until it is noticed: a use of that second, which may have been answered before, is not taken back.
 #[derive(Clone, Copy)]
-struct Look {
+struct LookMoment {
     second: Instant,
     /// To the microsecond, as it is written.
     now: Instant,
 }
 
-impl Look {
+impl LookMoment {
     fn merged(self, known: Option<&HeldPart>, present: Option<&HeldPart>) -> Option<HeldPart> {
         let spans = |part: Option<&HeldPart>| part.map(|part| part.spans.clone()).unwrap_or_default();
         let (remembered, said) = (spans(known), spans(present));

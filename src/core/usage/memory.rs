@@ -63,7 +63,7 @@ impl Memory {
             (Some(known), Some(present)) => known.amount == present.amount,
             (Some(known), None) => known.amount.is_none(),
             // Whatever says itself since when counts since then, whenever that is written down.
-            (None, present) => present.is_none_or(|span| span.from < now.trunc_subsecs(6)),
+            (None, present) => present.is_none_or(|span| span.from < now.trunc_subsecs(0)),
         })
     }
 
@@ -151,8 +151,8 @@ impl Memory {
 
 /// When anything was Active, Grace or Suspended by now.
 fn held_times(held: &[HeldPart], now: Instant) -> Vec<(Instant, Bound)> {
-    let spans = held.iter().flat_map(|part| &part.spans).filter(|span| span.from <= now);
-    covered(spans.map(|span| (span.from, span.until)))
+    let spans = held.iter().flat_map(|part| &part.spans).map(|span| (span.from.trunc_subsecs(0), span.until));
+    covered(spans.filter(|(from, _)| *from <= now))
 }
 
 /// When the period is over in which nothing is held any more from `end` on.

@@ -39,7 +39,7 @@ pub fn present(
     known: &Memory,
     now: Instant,
 ) -> PresentParts {
-    let noticed = (!known.held.is_empty()).then(|| now.trunc_subsecs(6));
+    let noticed = noticed(known, now);
     let mut parts: BTreeMap<String, Gathered> = BTreeMap::new();
     for member in &holding.members {
         for (name, spans) in gives(member, definition, rules, noticed) {
@@ -54,6 +54,19 @@ pub fn present(
     }
     let parts = parts.into_iter().filter_map(|(name, part)| part.held(name)).collect();
     PresentParts { parts, first: first(holding, now) }
+}
+
+/// Since when what says nothing of it counts; none where nothing is remembered.
+///
+/// Uses are dated in whole seconds. Beside something that is in force it begins at this very moment, so that it takes nothing that was
+/// used in this second before; where nothing is, with the second, as nothing was used in it that it could take.
+fn noticed(known: &Memory, now: Instant) -> Option<Instant> {
+    if known.held.is_empty() {
+        return None;
+    }
+    let second = now.trunc_subsecs(0);
+    let is_held = known.held.iter().any(|part| part.amount(second).is_some());
+    Some(if is_held { now.trunc_subsecs(6) } else { second })
 }
 
 /// What all but overrides are together, where of several amounts the largest counts.

@@ -3,8 +3,13 @@
 use super::scene::{CheckScene, told};
 use crate::{
     core::{
-        calendar::{Instant, parse_instant},
-        usage::{allowance::UsageRequest, ledger::Ledger, memory::Memory, register::Register},
+        calendar::{Instant, format_exact_instant, parse_instant},
+        usage::{
+            allowance::UsageRequest,
+            ledger::Ledger,
+            memory::{Memory, PresentParts},
+            register::Register,
+        },
     },
     evaluation::{
         check::{CheckAnswer, CheckQuestion, check},
@@ -12,6 +17,7 @@ use crate::{
         usage::{Heard, MeterFacts},
     },
 };
+use chrono::TimeDelta;
 use rstest::rstest;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -38,6 +44,10 @@ impl Watched {
 
     /// The objects are looked at.
     fn sees(&mut self, scene: &CheckScene, day: &str) -> Decision {
+        self.sees_at(scene, moment(day))
+    }
+
+    fn sees_at(&mut self, scene: &CheckScene, now: Instant) -> Decision {
         let mut snapshot = scene.0.snapshots(&scene.0.catalogue()).remove(0);
         let facts = MeterFacts {
             memory: Arc::clone(&self.memory),
@@ -45,8 +55,10 @@ impl Watched {
             heard: Some(Heard::Always),
         };
         snapshot.meters.insert("units".into(), Arc::new(facts));
-        let decision = decide(&snapshot, moment(day));
-        self.memory = Arc::new(decision.meters["units"].memory.clone());
+        let decision = decide(&snapshot, now);
+        let rules = snapshot.catalogue["units"].serving.clone().unwrap().terms.usage.clone().unwrap();
+        let held = decision.meters.get("units").map(|meter| meter.memory.clone());
+        self.memory = Arc::new(held.unwrap_or_else(|| self.memory.after(&rules, &PresentParts::default(), now)));
         decision
     }
 }
@@ -108,6 +120,27 @@ fn what_states_its_start_counts_from_then_on(#[case] start: &str, #[case] expect
     operator.sees(&subscribed(&json!({})), "01-20");
     let more = json!({"addOns": [{"name": "more", "plan": "top-up", "start": start, "end": "2027-06-30"}]});
     assert_eq!(usage(&operator.sees(&subscribed(&more), "01-21")), expected);
+}
+
+#[rstest]
+#[case::beside_a_plan_from_that_very_moment(json!([]), "2027-01-21T00:00:00.800Z", "150000 allotted, 7 used, 149993 left, 0 excess")]
+#[case::alone_from_the_beginning_of_that_second(
+    json!([{"name": "none", "definition": "units"}]),
+    "2027-01-21T00:00:00Z",
+    "100000 allotted, 7 used, 99993 left, 0 excess",
+)]
+fn what_is_noticed_within_a_second_counts(#[case] remove: Value, #[case] from: &str, #[case] expected: &str) {
+    let mut operator = Watched::used(&[("01-21", 7)]);
+    operator.sees(&subscribed(&json!({})), "01-19");
+    operator.sees(&subscribed(&json!({ "remove": remove })), "01-20");
+    let more = json!({"remove": remove, "add": [{"name": "more", "definition": "units", "amount": 100_000}]});
+    for milliseconds in [800, 900, 2000] {
+        let seen = operator.sees_at(&subscribed(&more), moment("01-21") + TimeDelta::milliseconds(milliseconds));
+        assert_eq!(usage(&seen), expected);
+    }
+    let added = operator.memory.held.iter().find(|part| part.name.starts_with("addition")).unwrap();
+    assert_eq!(format_exact_instant(added.spans[0].from), from);
+    assert!(operator.memory.anchors.iter().all(|anchor| anchor.since.timestamp_subsec_nanos() == 0));
 }
 
 #[test]

@@ -22,7 +22,7 @@ impl Knowledge {
     /// Everything by which is decided what an organization is entitled to, but for what is used. None where it can't be told now.
     #[must_use]
     pub fn snapshot(&self, organization: &Arc<str>) -> Option<Snapshot> {
-        self.inquire(|world| world.snapshot(organization).ok())
+        self.inquire(|world| world.known_snapshot(organization).ok())
     }
 
     /// A definition as it is in the catalogue. None where there is none, or it can't be told now.

@@ -260,7 +260,12 @@ impl Catalogue {
         self.plans.entry(name, &self.revisions)
     }
 
-    /// The same, but an error also if what the entry was made of has changed since.
+    /// The same, but what served before where all is being made anew: for those who only ask.
+    pub fn known_plan_entry(&self, name: &Arc<str>) -> Result<Option<Arc<CatalogueEntry<Plan>>>, NotYetRead> {
+        self.plans.known_entry(name, &self.revisions)
+    }
+
+    /// [`Self::plan_entry`], but an error also if what it was made of has changed since.
     pub fn current_plan_entry(&self, name: &Arc<str>) -> Result<Option<Arc<CatalogueEntry<Plan>>>, NotYetRead> {
         self.plans.current_entry(name, &self.revisions)
     }
@@ -306,7 +311,12 @@ impl Catalogue {
         self.definitions.entry(name, &self.revisions)
     }
 
-    /// The same, but an error also if what the entry was made of has changed since.
+    /// The same, but what served before where all is being made anew: for those who only ask.
+    pub fn known_entry(&self, name: &Arc<str>) -> Result<Option<Arc<CatalogueEntry>>, NotYetRead> {
+        self.definitions.known_entry(name, &self.revisions)
+    }
+
+    /// [`Self::entry`], but an error also if what it was made of has changed since.
     pub fn current_entry(&self, name: &Arc<str>) -> Result<Option<Arc<CatalogueEntry>>, NotYetRead> {
         self.definitions.current_entry(name, &self.revisions)
     }

@@ -241,7 +241,16 @@ impl PlanStore {
         self.section.entry(name, revisions)
     }
 
-    /// The same, but an error also if what the entry was made of has changed since.
+    /// The same, but what served before where all is being made anew: for those who only ask.
+    pub fn known_entry(
+        &self,
+        name: &Arc<str>,
+        revisions: &KeptRevisions,
+    ) -> Result<Option<Arc<CatalogueEntry<Plan>>>, NotYetRead> {
+        self.section.known_entry(name, revisions)
+    }
+
+    /// [`Self::entry`], but an error also if what it was made of has changed since.
     pub fn current_entry(
         &self,
         name: &Arc<str>,

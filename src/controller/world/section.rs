@@ -72,6 +72,8 @@ pub struct CatalogueSection<O, C: Catalogued> {
     objects: Store<Arc<str>, Arc<O>>,
     /// With the version of the view that it was made from.
     served: HashMap<Arc<str>, (Served<C>, u64)>,
+    /// What served before all is made anew, until something is made of the object again.
+    former: HashMap<Arc<str>, Arc<CatalogueEntry<C>>>,
     stale: BTreeSet<Arc<str>>,
     /// How often an object, or one that it uses, has changed.
     versions: HashMap<Arc<str>, u64>,
@@ -79,7 +81,13 @@ pub struct CatalogueSection<O, C: Catalogued> {
 
 impl<O, C: Catalogued> Default for CatalogueSection<O, C> {
     fn default() -> Self {
-        Self { objects: Store::default(), served: HashMap::new(), stale: BTreeSet::new(), versions: HashMap::new() }
+        Self {
+            objects: Store::default(),
+            served: HashMap::new(),
+            former: HashMap::new(),
+            stale: BTreeSet::new(),
+            versions: HashMap::new(),
+        }
     }
 }
 
@@ -182,18 +190,20 @@ impl<O: Resource, C: Catalogued> CatalogueSection<O, C> {
         let replaced = before.filter(|before| before.hash != served.hash).map(|before| Arc::clone(&before.entry));
         let replaced = replaced.filter(|before| before.serving.is_some() && served.entry.serving.is_some());
         self.served.insert(Arc::clone(name), (served, version));
+        self.former.remove(name);
         ServingChange { is_any, replaced }
     }
 
     /// An object is gone, and nothing is left of it. Whether anything served.
     pub fn drop_served(&mut self, name: &Arc<str>) -> bool {
         self.versions.remove(name);
+        self.former.remove(name);
         self.served.remove(name).is_some()
     }
 
-    /// Nothing has been made of any object yet.
+    /// Nothing has been made of any object yet. What served is known still, to those who only ask.
     pub fn forget_served(&mut self) {
-        self.served.clear();
+        self.former.extend(self.served.drain().map(|(name, (served, _))| (name, served.entry)));
     }
 
     /// Whether something was made of every object that there is.
@@ -216,7 +226,17 @@ impl<O: Resource, C: Catalogued> CatalogueSection<O, C> {
         if exists || revisions.has(&object) { Err(NotYetRead) } else { Ok(None) }
     }
 
-    /// The same, but an error also if what the entry was made of has changed since.
+    /// The same, but what served before where all is being made anew: for those who only ask.
+    pub fn known_entry(
+        &self,
+        name: &Arc<str>,
+        revisions: &KeptRevisions,
+    ) -> Result<Option<Arc<CatalogueEntry<C>>>, NotYetRead> {
+        let entry = self.entry(name, revisions);
+        entry.or_else(|NotYetRead| self.former.get(name).cloned().map(Some).ok_or(NotYetRead))
+    }
+
+    /// [`Self::entry`], but an error also if what it was made of has changed since.
     pub fn current_entry(
         &self,
         name: &Arc<str>,

@@ -166,6 +166,20 @@ impl World {
 
     /// Everything that is read to decide what an organization is entitled to.
     pub fn snapshot(&self, name: &Arc<str>) -> Result<Snapshot, NotReady> {
+        self.snapshot_by(name, |plan| self.catalogue.plan_entry(plan), |one| self.catalogue.entry(one))
+    }
+
+    /// The same for those who only ask: while all is being made anew, by what served before.
+    pub fn known_snapshot(&self, name: &Arc<str>) -> Result<Snapshot, NotReady> {
+        self.snapshot_by(name, |plan| self.catalogue.known_plan_entry(plan), |one| self.catalogue.known_entry(one))
+    }
+
+    fn snapshot_by(
+        &self,
+        name: &Arc<str>,
+        plan: impl Fn(&Arc<str>) -> Found<Plan>,
+        definition: impl Fn(&Arc<str>) -> Found<CompiledDefinition>,
+    ) -> Result<Snapshot, NotReady> {
         if self.tenancy.is_unreadable(name) {
             return Err(NotReady::Unreadable);
         }
@@ -180,7 +194,8 @@ impl World {
             return Err(NotReady::Unseen(Arc::clone(organization), problem));
         }
         let sources = || held.iter().map(|held| &held.source);
-        let NamedCatalogue { catalogue, plans } = self.named_by(sources()).map_err(|NotYetRead| NotReady::Waits)?;
+        let named = NamedCatalogue::by(sources(), plan, definition).map_err(|NotYetRead| NotReady::Waits)?;
+        let NamedCatalogue { catalogue, plans } = named;
         Ok(Snapshot {
             name: Arc::clone(name),
             grants: sources().filter_map(GrantSource::grant).cloned().collect(),

@@ -1,18 +1,22 @@
 //! Two kinds of the catalogue with objects of one name: what is heard of one says nothing of the other.
 
-use super::{definition, empty, metadata, read, revision};
+use super::{apply, definition, empty, entry, instance, metadata, read, revision, two_organizations};
 use crate::{
     controller::{
         guarded::Guarded,
         world::{
+            NotReady,
             kept_revisions::KeptRevisions,
             section::{CatalogueSection, NotYetRead},
             store::Reading,
         },
     },
-    evaluation::catalogue::{
-        CatalogueKind, Made,
-        dummy::{Dummy, DummyState},
+    evaluation::{
+        Snapshot,
+        catalogue::{
+            CatalogueKind, Made, Served,
+            dummy::{Dummy, DummyState},
+        },
     },
 };
 use k8s_openapi::api::{apps::v1::ControllerRevision, core::v1::ConfigMap};
@@ -59,6 +63,37 @@ fn revisions_of_another_kind_touch_no_definition_of_their_name() {
     world.observe_revision(Event::Apply(Guarded(Ok(dummy_revision("other", 4, "word")))));
     assert!(!world.catalogue.definitions().contains("other"));
     assert!(matches!(world.catalogue.entry(&"other".into()), Ok(None)));
+}
+
+#[test]
+fn who_only_asks_is_answered_by_what_served_while_all_is_made_anew() {
+    let mut world = two_organizations();
+    let (acme, backup) = (Arc::from("acme"), Arc::from("backup"));
+    world.observe_definition(Event::Apply(definition("backup", "policy", 1)));
+    apply(&mut world, instance("a", "acme", 1, json!({})));
+    let serve = |world: &mut super::World| {
+        world.serve(&backup, Served { entry: entry(), hash: Some("1".into()), beside: None }, 1);
+    };
+    let named = |snapshot: Result<Snapshot, NotReady>| {
+        let named = snapshot.map(|snapshot| snapshot.catalogue.keys().map(ToString::to_string).collect::<Vec<_>>());
+        named.map_err(|why| matches!(why, NotReady::Waits))
+    };
+    let known = |name: &str| Ok(vec![name.to_owned()]);
+    // Nothing was made yet, so nothing is known.
+    assert_eq!(named(world.known_snapshot(&acme)), Err(true));
+    serve(&mut world);
+    assert_eq!((named(world.snapshot(&acme)), named(world.known_snapshot(&acme))), (known("backup"), known("backup")));
+    world.take_work();
+    world.begin_anew(true);
+    assert_eq!((named(world.snapshot(&acme)), named(world.known_snapshot(&acme))), (Err(true), known("backup")));
+    assert!(world.definition_entry(&backup).is_some());
+    serve(&mut world);
+    assert_eq!(named(world.snapshot(&acme)), known("backup"));
+    // What is gone meanwhile is not known any more.
+    world.begin_anew(true);
+    world.observe_definition(Event::Delete(definition("backup", "policy", 2)));
+    world.drop_definition(&backup);
+    assert_eq!(named(world.known_snapshot(&acme)), Ok(Vec::new()));
 }
 
 #[test]

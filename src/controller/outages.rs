@@ -32,6 +32,8 @@ pub struct Outages {
 #[derive(Debug, Default)]
 struct KnownOutages {
     known: Mutex<BTreeMap<String, Outage>>,
+    /// When the API server could not be reached last.
+    unreached: Mutex<Option<Instant>>,
     changed: Notify,
 }
 
@@ -53,9 +55,16 @@ impl Outages {
         self.shared.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn unreached(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.shared.unreached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// It has failed, once more perhaps.
     pub fn failed(&self, what: &str, cause: Cause) {
         tracing::debug!(what, %cause, "a watch fails");
+        if cause.is_of_the_server() {
+            *self.unreached() = Some(Instant::now());
+        }
         self.known().insert(what.to_owned(), Outage { cause, last: Instant::now() });
         self.shared.changed.notify_one();
     }
@@ -69,9 +78,11 @@ impl Outages {
         was_out
     }
 
-    /// Whether the API server cannot be reached, which is told, so that nothing else that fails for it need be.
+    /// Whether the API server cannot be reached, which is told, so that nothing else that fails for it need be. So it is for a while
+    /// once it is back: one that has just started refuses everybody until it has read the roles.
     pub fn is_of_the_server(&self) -> bool {
-        self.known().values().any(|outage| outage.cause.is_of_the_server())
+        let was_just_now = self.unreached().is_some_and(|last| last.elapsed() < MENDED_AFTER);
+        was_just_now || self.known().values().any(|outage| outage.cause.is_of_the_server())
     }
 
     fn drop_over(&self) {
@@ -180,6 +191,19 @@ mod tests {
             "the API server at https://192.0.2.1:6443 cannot be asked, and is tried again: nothing listens there (connection refused); what was known stays in use"
         );
         assert!(outages.is_of_the_server());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_an_api_server_refuses_that_has_just_started_is_of_the_server() {
+        let outages = Outages::default();
+        outages.failed("Secret", Cause::Refused);
+        advance(Duration::from_secs(3)).await;
+        outages.failed("Secret", Cause::Forbidden("no".to_owned()));
+        assert!(outages.is_of_the_server());
+        assert!(outages.works("Secret") && outages.is_of_the_server());
+        advance(MENDED_AFTER - Duration::from_secs(3)).await;
+        outages.failed("Secret", Cause::Forbidden("no".to_owned()));
+        assert!(!outages.is_of_the_server());
     }
 
     #[tokio::test(start_paused = true)]

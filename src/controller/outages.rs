@@ -201,7 +201,7 @@ mod tests {
         outages.failed("Secret", Cause::Forbidden("no".to_owned()));
         assert!(outages.is_of_the_server());
         assert!(outages.works("Secret") && outages.is_of_the_server());
-        advance(MENDED_AFTER - Duration::from_secs(3)).await;
+        advance(MENDED_AFTER).await;
         outages.failed("Secret", Cause::Forbidden("no".to_owned()));
         assert!(!outages.is_of_the_server());
     }

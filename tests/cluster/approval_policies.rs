@@ -44,7 +44,7 @@ pub fn decided_by(user: &str, name: &str, made: &Value, decision: &str) -> Value
 }
 
 impl Cluster {
-    /// Binds a cluster role to a user: in namespace `entitlements`, or in the cluster.
+    /// Binds a cluster role to a user: in namespace `entitlements`, or in the cluster. The API server counts it when that returns.
     pub async fn bind(&self, role: &str, user: &str, in_cluster: bool) {
         let user = user.replace('$', &self.name);
         let role = role.replace('$', &self.name);
@@ -62,6 +62,32 @@ impl Cluster {
             "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
         });
         self.create(binding).await.unwrap();
+        self.until_bound(&role, &user).await;
+    }
+
+    /// Waits until the API server has read the binding, and the role with it: a busy one does so some moments after the write.
+    async fn until_bound(&self, role: &str, user: &str) {
+        let role = self.get("ClusterRole", "", role).await.unwrap();
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectRulesReview",
+            "spec": {"namespace": "entitlements"},
+        });
+        let (bound, started) = (self.as_user(user), Instant::now());
+        loop {
+            let seen = bound.create(review.clone()).await.unwrap();
+            let has = |rule: &Value| {
+                let mut allowed = seen["status"]["resourceRules"].as_array().unwrap().iter();
+                allowed.any(|seen| {
+                    ["verbs", "apiGroups", "resources", "resourceNames"].iter().all(|of| seen[of] == rule[of])
+                })
+            };
+            if role["rules"].as_array().unwrap().iter().all(has) {
+                return;
+            }
+            assert!(started.elapsed() < DEADLINE, "{user} is not bound to {role}; may: {seen}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// A cluster role `$-…` of one rule.

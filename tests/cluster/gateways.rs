@@ -9,6 +9,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeSet,
     fs,
     io::{BufRead, BufReader, Write},
     net::{Ipv4Addr, TcpListener},
@@ -126,6 +127,17 @@ impl Gateway {
         self.child = Some(command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}")));
     }
 
+    /// The processes of nginx that serve.
+    fn workers(&self) -> BTreeSet<String> {
+        let master = fs::read_to_string(self.file("nginx.pid")).unwrap();
+        let master = master.trim();
+        let children = fs::read_to_string(format!("/proc/{master}/task/{master}/children")).unwrap();
+        let is_worker = |child: &&str| {
+            fs::read_to_string(format!("/proc/{child}/cmdline")).is_ok_and(|line| line.starts_with("nginx: worker"))
+        };
+        children.split_whitespace().filter(is_worker).map(str::to_owned).collect()
+    }
+
     /// What a client gets: the status and the body.
     fn told(&self, method: &str, path: &str, key: &str) -> (u16, String) {
         let mut curl = Command::new("curl");
@@ -184,8 +196,14 @@ async fn nginx_serves_what_may_be_used_and_counts_it() {
     // A token that nobody knows is nginx's matter, and not the client's. It is given a new one.
     gateway.until("/4k/film", "key-of-acme", 500);
     assert_eq!(backend.seen(), Vec::<String>::new());
+    let without_token = gateway.workers();
     gateway.mount(&asks.token, &fs::read_to_string(asks.file("ca.crt")).unwrap());
     gateway.until("/4k/film", "key-of-acme", 200);
+    // Those that have the former token serve beside the others for a moment.
+    eventually(DEADLINE, "only those with the new token serve", || {
+        let workers = gateway.workers();
+        if workers.is_disjoint(&without_token) { Ok(()) } else { Err(format!("{workers:?}")) }
+    });
     assert_eq!(gateway.told("POST", "/4k/film?part=2", "key-of-acme"), served());
     assert_eq!(gateway.told("GET", "/4k/film", "").0, 403);
     assert_eq!(gateway.told("GET", &format!("/entitlements/may-use/{video}"), "key-of-acme").0, 404);

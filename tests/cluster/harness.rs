@@ -94,6 +94,7 @@ fn resource(kind: &str) -> (ApiResource, bool) {
         "ClusterRoleBinding" => ("rbac.authorization.k8s.io", "v1", "clusterrolebindings", false),
         "Role" => ("rbac.authorization.k8s.io", "v1", "roles", true),
         "RoleBinding" => ("rbac.authorization.k8s.io", "v1", "rolebindings", true),
+        "SelfSubjectRulesReview" => ("authorization.k8s.io", "v1", "selfsubjectrulesreviews", false),
         "Event" => ("events.k8s.io", "v1", "events", true),
         "ControllerRevision" => ("apps", "v1", "controllerrevisions", true),
         other => panic!("no such kind in the harness: {other}"),

@@ -77,9 +77,15 @@ impl ObservedOutputs {
         now: Instant,
     ) -> (BTreeSet<Arc<str>>, Option<Arc<Observed>>) {
         let was = self.contention.wrote(organization, key, Some(observed.version), now);
-        self.strays.settle(organization, key);
         let key = &self.sharing.key(key);
-        let Some((before, observed)) = self.put(key, observed) else { return (BTreeSet::new(), was) };
+        let answer = Identity { uid: Arc::clone(&observed.uid), version: observed.version };
+        let news = self.put(key, observed);
+        if self.get(key).is_none_or(|known| known.uid != answer.uid || known.version != answer.version) {
+            // The watch was ahead of the answer: what others have done to the object since is still to be put right.
+            return (BTreeSet::new(), was);
+        }
+        self.strays.settle(organization, key);
+        let Some((before, observed)) = news else { return (BTreeSet::new(), was) };
         if let Some(former) = before.as_ref().and_then(|before| before.organization.as_ref()) {
             self.strays.settle(former, key);
         }

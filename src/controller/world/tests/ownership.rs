@@ -101,6 +101,37 @@ fn what_loses_its_label_is_looked_for_until_it_is_marked_or_gone() {
     assert_eq!(strays(&mut world, "acme", false), []);
 }
 
+/// As when the machine is busy: the watch is ahead of the answer.
+#[test]
+fn what_has_lost_its_label_before_the_answer_to_its_write_comes_is_looked_for_all_the_same() {
+    let mut world = world();
+    see(&mut world, made("one", 2));
+    world.observe_output(Event::Delete(read::<Guarded<ConfigMap>>(made("one", 3))));
+    world.take_work();
+    let answer: ConfigMap = read(made("one", 2));
+    assert_eq!(world.wrote_output(&"acme".into(), &key("one"), answer.observed()), None);
+    assert_eq!(strays(&mut world, "acme", true), [(key("one"), origin())]);
+    // The answer to what marks it anew comes late as well.
+    see(&mut world, made("one", 4));
+    let marked: ConfigMap = read(made("one", 4));
+    world.wrote_output(&"acme".into(), &key("one"), marked.observed());
+    assert_eq!(world.outputs.strays.of("acme").count(), 0);
+}
+
+#[rstest]
+#[case::to_be_kept(|object: &mut Value| object["metadata"]["annotations"]["entitlements.dev/on-end"] = json!("Retain"))]
+#[case::of_another(|object: &mut Value| *object = marked_as(object.clone(), "globex"))]
+fn what_is_marked_otherwise_before_the_answer_to_its_write_comes_stays_known(#[case] disguise: fn(&mut Value)) {
+    let mut world = world();
+    see(&mut world, made("one", 2));
+    let mut disguised = made("one", 3);
+    disguise(&mut disguised);
+    see(&mut world, disguised);
+    let answer: ConfigMap = read(made("one", 2));
+    world.wrote_output(&"acme".into(), &key("one"), answer.observed());
+    assert_eq!(strays(&mut world, "acme", false), [(key("one"), origin())]);
+}
+
 #[rstest]
 #[case::of_nobody(|object: &mut Value| object["metadata"]["ownerReferences"] = json!([]))]
 #[case::of_another(|object: &mut Value| *object = marked_as(object.clone(), "globex"))]

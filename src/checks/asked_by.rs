@@ -9,8 +9,13 @@ use super::{
     tokens::{TokenRefusal, Tokens},
 };
 use crate::{controller::Knowledge, core::secret::Secret};
-use axum::extract::FromRequestParts;
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    middleware::Next,
+    response::Response,
+};
 use http::{header::AUTHORIZATION, request::Parts};
+use hyper::body::Body;
 use kube::Client;
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -27,6 +32,10 @@ pub struct Doorkeeper {
 /// The network that a request has come from.
 #[derive(Clone, Copy, Debug)]
 pub struct AskingNetwork(pub IpAddr);
+
+/// Who has asked, for an answer.
+#[derive(Clone, Debug)]
+pub struct IdentifiedCaller(pub Arc<str>);
 
 /// Of what has come by no connection.
 const NOWHERE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
@@ -106,6 +115,25 @@ impl AskedBy {
     }
 }
 
+/// Lets nobody in whose token the API server does not know, and takes in what the others send when there is room for it. The answer
+/// says who asked, for the connection.
+pub async fn identified(
+    State(surroundings): State<Arc<CheckSurroundings>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, CheckProblem> {
+    let (mut parts, body) = request.into_parts();
+    let asked_by = surroundings.doorkeeper.identify(&parts).await?;
+    let caller = Arc::clone(asked_by.user());
+    // What a client's workloads send counts together, however many accounts they have.
+    let sender = asked_by.tenant().unwrap_or(&caller);
+    let _place = surroundings.bodies.place(sender, body.size_hint().upper()).await;
+    parts.extensions.insert(asked_by);
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    response.extensions_mut().insert(IdentifiedCaller(caller));
+    Ok(response)
+}
+
 /// The token of `Bearer TOKEN` (RFC 6750); the scheme in any case.
 fn bearer(header: &str) -> Option<Secret<String>> {
     let (scheme, token) = header.split_once(' ')?;
@@ -113,10 +141,12 @@ fn bearer(header: &str) -> Option<Secret<String>> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.contains(' ')).then(|| Secret::new(token.to_owned()))
 }
 
-impl FromRequestParts<Arc<CheckSurroundings>> for AskedBy {
+impl<S: Sync> FromRequestParts<S> for AskedBy {
     type Rejection = CheckProblem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &Arc<CheckSurroundings>) -> Result<Self, CheckProblem> {
-        state.doorkeeper.identify(parts).await
+    /// As it was identified.
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, CheckProblem> {
+        let identified = parts.extensions.get::<Self>().cloned();
+        identified.ok_or_else(|| CheckProblem::Unauthenticated(TokenRefusal::Unknown.to_string()))
     }
 }

@@ -10,6 +10,7 @@
 //! | `reviews` | how many questions to the API server are under way at once |
 //! | `turns` | how much whoever asks may have under way at once |
 //! | `asked_by` | both together, for one request |
+//! | `bodies` | how much of what is sent is held in memory at once |
 //! | `desk` | what is answered |
 //! | `confirmation` | whether what is in memory can be counted by |
 //! | `counting` | uses, on their way to where they are counted |
@@ -28,6 +29,7 @@
 
 mod access;
 mod asked_by;
+mod bodies;
 mod caller;
 mod certificates;
 mod confirmation;
@@ -61,6 +63,7 @@ use crate::{
     store::StoreAddress,
 };
 use asked_by::Doorkeeper;
+use bodies::BodyRoom;
 use certificates::GivenCertificate;
 use confirmation::Confirmation;
 use desk::CheckDesk;
@@ -149,7 +152,7 @@ impl CheckService {
             }
         };
         let desk = CheckDesk::new(knowledge, meters, confirmation);
-        let surroundings = Arc::new(CheckSurroundings { doorkeeper, desk });
+        let surroundings = Arc::new(CheckSurroundings { doorkeeper, bodies: BodyRoom::default(), desk });
         tokio::select! {
             () = confirming => {}
             () = keeping => {}

@@ -2,7 +2,8 @@
 
 use super::{
     access::CheckVerb,
-    asked_by::{AskedBy, Doorkeeper},
+    asked_by::{AskedBy, Doorkeeper, identified},
+    bodies::BodyRoom,
     desk::{CheckDesk, Wanted},
     events, ofrep,
     openapi::{CheckApi, CheckProblems, InOrganization, ListProblems, OfEntitlement},
@@ -32,6 +33,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub struct CheckSurroundings {
     /// Who may what.
     pub doorkeeper: Doorkeeper,
+    /// Where what they send has room.
+    pub bodies: BodyRoom,
     /// What is answered.
     pub desk: CheckDesk,
 }
@@ -40,7 +43,8 @@ pub struct CheckSurroundings {
 pub fn router(surroundings: Arc<CheckSurroundings>) -> Router {
     let (router, description) = calls().split_for_parts();
     let operations = ApiOperations::of(&description, surroundings.desk.knowledge().metrics().api().clone());
-    let router = router.fallback(nothing_here).method_not_allowed_fallback(wrong_method).with_state(surroundings);
+    let router = router.fallback(nothing_here).method_not_allowed_fallback(wrong_method);
+    let router = router.with_state(Arc::clone(&surroundings)).layer(from_fn_with_state(surroundings, identified));
     router.layer(from_fn_with_state(Arc::new(operations), counted))
 }
 
@@ -159,10 +163,10 @@ fn amount(text: &str) -> Result<Decimal, CheckProblem> {
     }
 }
 
-async fn nothing_here(_: AskedBy) -> CheckProblem {
+async fn nothing_here() -> CheckProblem {
     CheckProblem::NotFound("nothing is here: docs/checks.md lists what can be asked for".to_owned())
 }
 
-async fn wrong_method(_: AskedBy) -> CheckProblem {
+async fn wrong_method() -> CheckProblem {
     CheckProblem::WrongMethod
 }

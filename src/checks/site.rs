@@ -1,9 +1,9 @@
 //! HTTP, with TLS or on loopback without: connections, limits, and the answer to one request.
 
-use super::asked_by::AskingNetwork;
+use super::asked_by::{AskingNetwork, IdentifiedCaller};
 use crate::server::{ConnectionLimits, ConnectionPlace, LIFETIME, Site, serve};
 use axum::{Router, body::Body, extract::DefaultBodyLimit};
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use rustls::ServerConfig;
@@ -19,6 +19,11 @@ use tower::ServiceExt;
 
 /// The most bytes of a request's body.
 pub const MOST_BYTES: usize = 1 << 20;
+
+/// The most connections, where files are plenty.
+const CONNECTIONS: usize = 2048;
+/// The most that one caller keeps.
+const CONNECTIONS_OF_ONE: usize = 256;
 
 /// What a connection is read and written by.
 pub trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -48,7 +53,9 @@ impl ApiEncryption {
 /// Serves until `shutdown` is ready, then answers what has been asked.
 pub async fn run(listener: TcpListener, encryption: ApiEncryption, router: Router, shutdown: impl Future<Output = ()>) {
     let router = router.layer(DefaultBodyLimit::max(MOST_BYTES));
-    serve(CheckSite { encryption, router }, listener, ConnectionLimits::of_process(), shutdown).await;
+    let limits = ConnectionLimits::of_process(CONNECTIONS);
+    let limits = ConnectionLimits { of_one: limits.of_one.min(CONNECTIONS_OF_ONE), ..limits };
+    serve(CheckSite { encryption, router }, listener, limits, shutdown).await;
 }
 
 #[derive(Clone)]
@@ -72,7 +79,8 @@ impl Site for CheckSite {
         request.extensions_mut().insert(AskingNetwork(place.network()));
         let Ok(response) = self.router.clone().oneshot(request.map(Body::new)).await;
         // Whoever was let in may stay; anybody else connects again.
-        let stays = response.status() != StatusCode::UNAUTHORIZED && place.stay();
+        let caller = response.extensions().get::<IdentifiedCaller>();
+        let stays = caller.is_some_and(|IdentifiedCaller(caller)| place.stay(caller));
         let mut response = whole(response).await;
         let headers = response.headers_mut();
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

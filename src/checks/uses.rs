@@ -21,7 +21,7 @@ use crate::{
 };
 use axum::{
     Json,
-    extract::{State, rejection::JsonRejection},
+    extract::{RawQuery, State, rejection::JsonRejection},
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
@@ -70,6 +70,8 @@ pub struct UseTold {
     as_of: String,
 }
 
+const NO_PARAMETERS: &str = "a use has no parameters in its URL: the body says how much is used, and when";
+
 type UsePath = Addressed<(Arc<str>, Arc<str>, String)>;
 
 /// Counts a use if it is allowed
@@ -97,9 +99,10 @@ pub async fn put_use(
     State(surroundings): State<Arc<CheckSurroundings>>,
     asked_by: AskedBy,
     Addressed(path): UsePath,
+    RawQuery(query): RawQuery,
     body: Result<Json<Box<RawValue>>, JsonRejection>,
 ) -> Result<Response, CheckProblem> {
-    let address = address(&surroundings, &asked_by, path, CheckVerb::Report).await?;
+    let address = address(&surroundings, &asked_by, path, query, CheckVerb::Report).await?;
     let Json(body) = body.map_err(|rejection| unreadable(&rejection))?;
     let body: UseBody = read_object(&body).map_err(|error| not_a_use(&error))?;
     let _under_way = surroundings.desk.begin(&address.user)?;
@@ -120,8 +123,9 @@ pub async fn get_use(
     State(surroundings): State<Arc<CheckSurroundings>>,
     asked_by: AskedBy,
     Addressed(path): UsePath,
+    RawQuery(query): RawQuery,
 ) -> Result<Json<UseTold>, CheckProblem> {
-    let address = address(&surroundings, &asked_by, path, CheckVerb::Check).await?;
+    let address = address(&surroundings, &asked_by, path, query, CheckVerb::Check).await?;
     let kept = surroundings.desk.kept_use(&address).await?;
     Ok(Json(UseTold::of(address.key, &kept)))
 }
@@ -141,8 +145,9 @@ pub async fn delete_use(
     State(surroundings): State<Arc<CheckSurroundings>>,
     asked_by: AskedBy,
     Addressed(path): UsePath,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, CheckProblem> {
-    let address = address(&surroundings, &asked_by, path, CheckVerb::Report).await?;
+    let address = address(&surroundings, &asked_by, path, query, CheckVerb::Report).await?;
     let _under_way = surroundings.desk.begin(&address.user)?;
     surroundings.desk.count(&address, UseChange::TakeBack, Moment::now()).await.map(told)
 }
@@ -151,9 +156,13 @@ async fn address(
     surroundings: &CheckSurroundings,
     asked_by: &AskedBy,
     (organization, entitlement, key): (Arc<str>, Arc<str>, String),
+    query: Option<String>,
     verb: CheckVerb,
 ) -> Result<UseAddress, CheckProblem> {
     surroundings.doorkeeper.admit(asked_by, &organization, verb).await?;
+    if query.is_some_and(|query| !query.is_empty()) {
+        return Err(CheckProblem::Invalid(NO_PARAMETERS.to_owned()));
+    }
     check_key(&key).map_err(|error| CheckProblem::Invalid(error.to_string()))?;
     Ok(UseAddress { organization, entitlement, user: Arc::clone(asked_by.user()), key })
 }

@@ -23,6 +23,7 @@ use crate::{
     installation::Duties,
     metrics::Metrics,
     preflight::Preflight,
+    server,
     store::StoreAddress,
     telemetry::{self, LogFormat},
     webhook,
@@ -97,6 +98,7 @@ pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, Comma
         .map_err(|error| CommandFailure::System { action: "the threads of the operator cannot be started", error })?;
     let traces = arguments.observability.trace(runtime.handle())?;
     telemetry::init(arguments.log_format, &arguments.log_filter, colours, traces.as_ref())?;
+    server::allow_files();
     for stranger in environment::strangers() {
         tracing::warn!("{stranger}");
     }

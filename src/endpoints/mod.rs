@@ -75,7 +75,7 @@ impl Endpoints {
 
     /// Answers until `shutdown` is ready.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let limits = ConnectionLimits { unknown: CONNECTIONS, known: 0 };
+        let limits = ConnectionLimits { unknown: CONNECTIONS, known: 0, of_one: 0 };
         serve(self.site, self.listener, limits, shutdown).await;
     }
 }

@@ -5,8 +5,9 @@
 //! one of the address that has most of them makes room. So the API server, which is through within milliseconds, always gets
 //! in.
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -18,12 +19,8 @@ use tokio::{
 
 /// How long a connection may be there that nobody knows, all that it asks included.
 pub const LIFETIME: Duration = Duration::from_secs(10);
-/// The most connections, where files are plenty.
-const MOST: usize = 512;
-/// The fewest, where they are scarce.
+/// The fewest, where files are scarce.
 const FEWEST: usize = 16;
-/// The most of these that nobody knows.
-const MOST_UNKNOWN: usize = 128;
 
 /// How many there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,23 +29,37 @@ pub struct ConnectionLimits {
     pub unknown: usize,
     /// Connections of callers that have proved who they are, such as the API server.
     pub known: usize,
+    /// Those of one such caller.
+    pub of_one: usize,
 }
 
 impl ConnectionLimits {
-    /// A process that may have so many files open (None: as many as it likes) keeps half of them for everything else, such as
-    /// its own connections to the API server.
+    /// At most so many, a quarter of them unknown. A process that may have so many files open (None: as many as it likes) keeps half
+    /// of them for everything else, such as its own connections to the API server, and each of its two servers has a quarter.
     #[must_use]
-    pub fn of_files(files: Option<u64>) -> Self {
+    pub fn of_files(files: Option<u64>, most: usize) -> Self {
         let files = files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
-        let all = (files / 2).clamp(FEWEST, MOST);
-        let unknown = (all / 2).min(MOST_UNKNOWN);
-        Self { unknown, known: all - unknown }
+        let all = (files / 4).clamp(FEWEST, most);
+        let unknown = (all / 2).min(most / 4);
+        let known = all - unknown;
+        Self { unknown, known, of_one: known }
     }
 
-    /// The limits that follow from the process's own limit of open files.
+    /// At most so many, and what follows from the process's own limit of open files.
     #[must_use]
-    pub fn of_process() -> Self {
-        Self::of_files(rustix::process::getrlimit(rustix::process::Resource::Nofile).current)
+    pub fn of_process(most: usize) -> Self {
+        Self::of_files(getrlimit(Resource::Nofile).current, most)
+    }
+}
+
+/// Lets the process have as many files open as it may give itself, as programs in Go do: container runtimes start it with 1,024
+/// (containerd 2.0 took its own limit away), which is for programs that use `select`.
+pub fn allow_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+    {
+        tracing::debug!(%error, "the limit of open files stays as it is");
     }
 }
 
@@ -63,7 +74,8 @@ struct ConnectionsState {
     next: u64,
     /// Those that nobody knows, the oldest first.
     unknown: BTreeMap<u64, Unknown>,
-    known: BTreeSet<u64>,
+    /// Whose the others are.
+    known: HashMap<u64, Arc<str>>,
 }
 
 struct Unknown {
@@ -128,22 +140,27 @@ impl ConnectionPlace {
         self.network
     }
 
-    /// It is the API server's, and may stay. False if it has to end with this request, as too many stay already, or had to
-    /// leave just now.
+    /// It is of a caller that has proved who it is, and may stay. False if it has to end with this request, as too many stay already,
+    /// of that one or in all, or had to leave just now.
     #[must_use]
-    pub fn stay(&self) -> bool {
-        let mut state = self.connections.state();
-        if state.known.contains(&self.number) {
+    pub fn stay(&self, caller: &str) -> bool {
+        let (limits, mut state) = (self.connections.limits, self.connections.state());
+        if state.known.contains_key(&self.number) {
             return true;
         }
-        if state.known.len() >= self.connections.limits.known || state.unknown.remove(&self.number).is_none() {
+        let of_caller = || state.known.values().filter(|of| ***of == *caller).count();
+        if state.known.len() >= limits.known || of_caller() >= limits.of_one {
             return false;
         }
-        state.known.insert(self.number)
+        if state.unknown.remove(&self.number).is_none() {
+            return false;
+        }
+        state.known.insert(self.number, caller.into());
+        true
     }
 
     fn is_known(&self) -> bool {
-        self.connections.state().known.contains(&self.number)
+        self.connections.state().known.contains_key(&self.number)
     }
 
     /// Waits until it has to leave.
@@ -184,7 +201,7 @@ mod tests {
     use std::{net::IpAddr, sync::Arc, time::Duration};
     use tokio::time::{Instant, timeout};
 
-    const TWO: ConnectionLimits = ConnectionLimits { unknown: 2, known: 1 };
+    const TWO: ConnectionLimits = ConnectionLimits { unknown: 2, known: 1, of_one: 1 };
 
     fn enter(connections: &Arc<Connections>, address: &str) -> ConnectionPlace {
         connections.enter(address.parse::<IpAddr>().unwrap())
@@ -195,20 +212,40 @@ mod tests {
     }
 
     #[rstest]
-    #[case(None, 512)]
-    #[case(Some(1 << 20), 512)]
-    #[case(Some(1024), 512)]
-    #[case(Some(256), 128)]
-    #[case(Some(0), 16)]
-    fn half_of_the_files_are_for_others(#[case] files: Option<u64>, #[case] all: usize) {
-        let limits = ConnectionLimits::of_files(files);
-        assert_eq!(limits.unknown + limits.known, all);
-        assert!(limits.unknown <= all / 2);
+    #[case(None, 128, 384)]
+    #[case(Some(1 << 20), 128, 384)]
+    #[case(Some(2048), 128, 384)]
+    #[case(Some(1024), 128, 128)]
+    #[case(Some(256), 32, 32)]
+    #[case(Some(0), 8, 8)]
+    fn half_of_the_files_are_for_others(#[case] files: Option<u64>, #[case] unknown: usize, #[case] known: usize) {
+        let limits = ConnectionLimits::of_files(files, 512);
+        assert_eq!(limits, ConnectionLimits { unknown, known, of_one: known });
+    }
+
+    #[test]
+    fn as_many_files_as_may_be_are_allowed() {
+        super::allow_files();
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum);
+    }
+
+    #[tokio::test]
+    async fn one_caller_does_not_have_all() {
+        let connections = Connections::new(ConnectionLimits { unknown: 8, known: 3, of_one: 2 });
+        let places: Vec<ConnectionPlace> =
+            ["192.0.2.1"; 5].iter().map(|address| enter(&connections, address)).collect();
+        assert!(places[0].stay("a") && places[1].stay("a") && !places[2].stay("a"));
+        assert!(places[2].stay("b") && !places[3].stay("c"));
+        // Whose it is has been told once.
+        assert!(places[0].stay("b"));
+        drop(places);
+        assert!(enter(&connections, "192.0.2.1").stay("a"));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_oldest_of_whoever_has_most_makes_room() {
-        let connections = Connections::new(ConnectionLimits { unknown: 4, known: 1 });
+        let connections = Connections::new(ConnectionLimits { unknown: 4, ..TWO });
         let quiet = enter(&connections, "192.0.2.1");
         let loud: Vec<ConnectionPlace> = ["192.0.2.2"; 3].iter().map(|address| enter(&connections, address)).collect();
         let new = enter(&connections, "192.0.2.3");
@@ -223,7 +260,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_network_counts_as_one() {
-        let connections = Connections::new(ConnectionLimits { unknown: 3, known: 1 });
+        let connections = Connections::new(ConnectionLimits { unknown: 3, ..TWO });
         let quiet = enter(&connections, "2001:db8:0:1::1");
         let loud = [enter(&connections, "2001:db8:0:2::1"), enter(&connections, "2001:db8:0:2:ffff::2")];
         let _new = enter(&connections, "::ffff:192.0.2.1");
@@ -235,7 +272,7 @@ mod tests {
     async fn whom_nobody_knows_leaves_after_a_while_and_the_api_server_stays() {
         let connections = Connections::new(TWO);
         let (unknown, known) = (enter(&connections, "192.0.2.1"), enter(&connections, "192.0.2.1"));
-        assert!(known.stay() && known.stay());
+        assert!(known.stay("api-server") && known.stay("api-server"));
         let before = Instant::now();
         unknown.leave().await;
         assert_eq!(before.elapsed(), LIFETIME);
@@ -247,13 +284,13 @@ mod tests {
         let connections = Connections::new(TWO);
         let first = enter(&connections, "192.0.2.1");
         let second = enter(&connections, "192.0.2.1");
-        assert!(first.stay() && !second.stay());
+        assert!(first.stay("api-server") && !second.stay("api-server"));
         drop(first);
-        assert!(second.stay());
+        assert!(second.stay("api-server"));
         // One that had to leave does not come back.
         let places: Vec<ConnectionPlace> =
             ["192.0.2.2"; 3].iter().map(|address| enter(&connections, address)).collect();
         drop(second);
-        assert!(!places[0].stay() && places[1].stay());
+        assert!(!places[0].stay("api-server") && places[1].stay("api-server"));
     }
 }

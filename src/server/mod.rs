@@ -9,7 +9,7 @@
 pub mod certificate;
 mod connections;
 
-pub use connections::{ConnectionLimits, ConnectionPlace, LIFETIME};
+pub use connections::{ConnectionLimits, ConnectionPlace, LIFETIME, allow_files};
 
 use connections::Connections;
 use http::{Request, Response};

@@ -17,6 +17,11 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 /// After which it is tried again to listen.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
+/// The most connections.
+const CONNECTIONS: usize = 512;
+/// The only caller that stays.
+const API_SERVER: &str = "the API server";
+
 /// The newest certificate.
 type Certificates = watch::Receiver<Option<Arc<ServerConfig>>>;
 
@@ -37,7 +42,7 @@ pub async fn run(
         listener = listener => listener,
     };
     let Some(listener) = listener else { return };
-    let limits = ConnectionLimits::of_process();
+    let limits = ConnectionLimits::of_process(CONNECTIONS);
     tracing::info!(%address, connections = limits.known + limits.unknown, "the webhook serves");
     serve(ReviewSite { certificates, desk }, listener, limits, shutdown).await;
 }
@@ -73,6 +78,6 @@ impl Site for ReviewSite {
     }
 
     async fn respond(&self, request: Request<Incoming>, place: &ConnectionPlace) -> Response<Full<Bytes>> {
-        self.desk.respond(request, || place.stay()).await
+        self.desk.respond(request, || place.stay(API_SERVER)).await
     }
 }

@@ -93,6 +93,41 @@ fn reviews(operator: &Operator) -> u64 {
     page.lines().filter(of_tokens).filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
 
+/// The bytes of memory that the operator has.
+fn memory(operator: &Operator) -> f64 {
+    let (_, _, page) = operator.asked("/metrics");
+    let mut lines = page.lines().filter_map(|line| line.strip_prefix("process_resident_memory_bytes "));
+    lines.next().unwrap().parse().unwrap()
+}
+
+/// Large bodies of a client's that never come to an end. Little of them is held, and others send theirs meanwhile.
+fn large_bodies(scene: &Scene, operator: &Operator, api: SocketAddr, batch: &str) {
+    let before = memory(operator);
+    let part = format!(
+        "POST /v1/events HTTP/1.1\r\nHost: operator\r\nAuthorization: Bearer {}\r\nContent-Type: {BATCH}\r\n\
+         Content-Length: 1048576\r\n\r\n[{}",
+        scene.tenant.token,
+        " ".repeat(1_000_000)
+    );
+    let streams: Vec<TcpStream> = (0..200)
+        .map(|_| {
+            let mut stream = TcpStream::connect(api).unwrap();
+            stream.set_nonblocking(true).unwrap();
+            // As much as is taken.
+            let _ = stream.write(part.as_bytes());
+            stream
+        })
+        .collect();
+    let asked = Instant::now();
+    let (status, _, answer) = scene.service.sends("POST", "/v1/events", BATCH, batch);
+    assert_eq!(status, 200, "{answer}");
+    assert!(asked.elapsed() < BEARABLE, "{:?}", asked.elapsed());
+    scene.is_served();
+    let more = memory(operator) - before;
+    assert!(more < 64e6, "{more} bytes more");
+    drop(streams);
+}
+
 /// Tokens that nobody has signed, each another. The API server is asked for none that cannot count, and others are served while it is
 /// asked for those that could.
 fn many_tokens(scene: &Scene, operator: &Operator, api: SocketAddr) {
@@ -240,6 +275,13 @@ async fn who_attacks_is_refused_and_others_are_served() {
 
     many_tokens(&scene, &operator, api);
 
+    // A use says in its body how much it is.
+    let (status, _, body) = service.says("PUT", &format!("{one}/uses/parameters?amount=5"), r#"{"amount": 0}"#);
+    assert_eq!(
+        (status, &body["detail"]),
+        (400, &json!("a use has no parameters in its URL: the body says how much is used, and when"))
+    );
+
     // More than a request may have.
     let event = |id: usize| {
         json!({
@@ -254,6 +296,7 @@ async fn who_attacks_is_refused_and_others_are_served() {
     assert_eq!(status, 413, "{body}");
     let deep = "[".repeat(200_000);
     assert_eq!(service.sends("POST", "/v1/events", BATCH, &deep).0, 400);
+    large_bodies(&scene, &operator, api, &batch(1000));
     let (status, _, results) = service.sends("POST", "/v1/events", BATCH, &batch(1000));
     assert_eq!(status, 200, "{results}");
     let statuses: Vec<u64> = results.as_array().unwrap().iter().filter_map(|one| one["status"].as_u64()).collect();

@@ -69,7 +69,8 @@ impl PeriodAnchor {
 
     /// What follows it at the next boundary, where the definition says something else now.
     pub(super) fn next(&self, rules: &UsageRules, now: Instant) -> Option<Self> {
-        let start = self.nominal_boundary(self.number_at(now)?.checked_add(1)?).at()?;
+        let (number, _) = self.numbered_period_at(now)?;
+        let start = self.nominal_boundary(number.checked_add(1)?).at()?;
         let since = start.instant();
         // The day of a chain outlives short months, but not boundaries that are days apart.
         let day = if self.period.total_months() == 0 { start.day() } else { self.day };
@@ -83,23 +84,38 @@ impl PeriodAnchor {
 
     /// The period that a moment at or after the anchor lies in.
     fn period_at(&self, at: Instant) -> Option<Period> {
-        let number = self.number_at(at)?;
-        Some(Period { from: self.boundary(number).at()?, until: self.boundary(number.checked_add(1)?) })
+        self.numbered_period_at(at).map(|(_, period)| period)
     }
 
-    /// The number of the last boundary that has come.
-    fn number_at(&self, at: Instant) -> Option<u32> {
+    /// The same, and the number of the boundary that it begins with.
+    fn numbered_period_at(&self, at: Instant) -> Option<(u32, Period)> {
         if at < self.start.instant() {
             return None;
         }
-        let days = (self.period.total_months() * 31 + self.period.total_days()).max(1);
-        let elapsed = (at - self.start.instant()).num_days();
-        // At least so many have come: no period is longer than that, but for what a change of clocks or of the date adds.
-        let mut number = u32::try_from((elapsed / days - 2).max(0)).ok()?;
-        while self.boundary(number.checked_add(1)?).has_come(at) {
-            number += 1;
+        let mut number = self.about(at);
+        let mut from = self.boundary(number);
+        let mut until = self.boundary(number.checked_add(1)?);
+        while number > 0 && !from.has_come(at) {
+            number -= 1;
+            (from, until) = (self.boundary(number), from);
         }
-        Some(number)
+        while until.has_come(at) {
+            number = number.checked_add(1)?;
+            (from, until) = (until, self.boundary(number.checked_add(1)?));
+        }
+        Some((number, Period { from: from.at()?, until }))
+    }
+
+    /// About how many boundaries have come: one more or less, for the day of the month, the time of day, and changes of clocks.
+    fn about(&self, at: Instant) -> u32 {
+        let months = |date: NaiveDate| i64::from(date.year()) * 12 + i64::from(date.month0());
+        let (start, end) = (self.start.local().date(), at.date_naive());
+        let number = match self.period.total_months() {
+            0 => (end - start).num_days() / self.period.total_days().max(1),
+            every => (months(end) - months(start)) / every,
+        };
+        // Of so many, the next one has a number, too.
+        u32::try_from(number.max(0)).unwrap_or(u32::MAX - 1).min(u32::MAX - 1)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Uses that are asked for, on their way to the counter and back.
 
 use super::{
-    desk::{CheckDesk, scene},
+    desk::{CheckDesk, scenes},
     problem::CheckProblem,
     turns::FairTurns,
 };
@@ -75,7 +75,7 @@ impl CountingDesk {
     /// In the store of a reader, by what the controller knows.
     #[must_use]
     pub fn new(reader: Arc<MeterReader>, knowledge: Knowledge) -> Self {
-        let tell = move |meter: &MeterId| scene(&knowledge, &meter.organization, &meter.definition).ok();
+        let tell = move |meters: &[&MeterId]| scenes(&knowledge, meters);
         let counter = UseCounter::start(Arc::clone(&reader), Box::new(tell), clock::now);
         Self { reader, counter, under_way: FairTurns::new(UNDER_WAY) }
     }

@@ -15,7 +15,7 @@ use crate::{
     store::meter::MeterId,
 };
 use rust_decimal::Decimal;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Answers checks.
 pub struct CheckDesk {
@@ -170,7 +170,27 @@ pub fn scene(
     organization: &Arc<str>,
     entitlement: &Arc<str>,
 ) -> Result<MeterScene, CheckProblem> {
-    let mut snapshot = snapshot(knowledge, organization)?;
+    scene_in(snapshot(knowledge, organization)?, knowledge, organization, entitlement)
+}
+
+/// The same for several, each organization looked at once; none where nothing can be told.
+pub fn scenes(knowledge: &Knowledge, meters: &[&MeterId]) -> Vec<Option<MeterScene>> {
+    let mut snapshots = BTreeMap::new();
+    let mut scene = |meter: &&MeterId| {
+        let MeterId { organization, definition } = meter;
+        let told = || snapshot(knowledge, organization).ok();
+        let snapshot: Option<Snapshot> = snapshots.entry(organization.clone()).or_insert_with(told).clone();
+        scene_in(snapshot?, knowledge, organization, definition).ok()
+    };
+    meters.iter().map(&mut scene).collect()
+}
+
+fn scene_in(
+    mut snapshot: Snapshot,
+    knowledge: &Knowledge,
+    organization: &Arc<str>,
+    entitlement: &Arc<str>,
+) -> Result<MeterScene, CheckProblem> {
     if !snapshot.catalogue.contains_key(entitlement)
         && let Some(entry) = knowledge.definition(entitlement)
     {

@@ -50,6 +50,8 @@ pub struct MeterReader {
     /// Since when the store has been asked for.
     since: Instant,
     opened: Arc<Mutex<Option<OpenedStore>>>,
+    /// The same by a connection of its own, for whoever counts.
+    counted: Mutex<Option<OpenedStore>>,
     probe: Arc<StoreProbe>,
     /// What the store has said of itself last.
     last: Arc<Lock<Option<StoreIdentity>>>,
@@ -74,6 +76,7 @@ impl MeterReader {
             address,
             since: now,
             opened: Arc::default(),
+            counted: Mutex::default(),
             probe: Arc::default(),
             last: Arc::default(),
             answered: Lock::default(),
@@ -99,13 +102,9 @@ impl MeterReader {
         place.held.as_ref().map_or_else(|| self.last_known(None), |held| Arc::clone(held.facts()))
     }
 
-    /// What the store has said of itself last, be it long ago.
-    pub(super) async fn known_identity(&self) -> Result<StoreIdentity, StoreError> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match last {
-            Some(known) => Ok(known),
-            None => self.identity().await,
-        }
+    /// What the store has said of itself last, be it long ago; none where it has said nothing yet.
+    pub(super) fn known_identity(&self) -> Option<StoreIdentity> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What the replica that asks Prometheus for a definition has heard last, as the store has it now, or where that does not answer,
@@ -174,9 +173,16 @@ impl MeterReader {
         open(&self.opened, &self.address, &self.meters).await
     }
 
+    /// The store, opened for whoever counts.
+    pub(super) async fn counted_store(&self) -> Result<PersistentStore, StoreError> {
+        let opening = PersistentStore::open_for_one(&self.address);
+        opened(&self.counted, &self.address, &self.meters, opening).await
+    }
+
     /// Another one may be there when it answers again.
     pub(super) async fn close(&self) {
         *self.opened.lock().await = None;
+        *self.counted.lock().await = None;
     }
 
     async fn renew(&self, meter: &MeterId, place: &mut MeterPlace, identity: StoreIdentity) -> Result<(), StoreError> {
@@ -207,11 +213,21 @@ impl MeterReader {
 }
 
 async fn open(
-    opened: &Mutex<Option<OpenedStore>>,
+    place: &Mutex<Option<OpenedStore>>,
     address: &StoreAddress,
     meters: &Cache<MeterId, KeptMeter>,
 ) -> Result<PersistentStore, StoreError> {
-    let mut opened = opened.lock().await;
+    opened(place, address, meters, PersistentStore::open(address)).await
+}
+
+/// The store in its place; where none is, as it is opened now.
+async fn opened(
+    place: &Mutex<Option<OpenedStore>>,
+    address: &StoreAddress,
+    meters: &Cache<MeterId, KeptMeter>,
+    opening: impl Future<Output = Result<PersistentStore, StoreError>>,
+) -> Result<PersistentStore, StoreError> {
+    let mut opened = place.lock().await;
     if let Some(one) = opened.as_ref() {
         match one.file.as_ref().map_or(Ok(()), StoreFile::check) {
             Ok(()) => return Ok(one.store.clone()),
@@ -222,7 +238,7 @@ async fn open(
             }
         }
     }
-    let store = PersistentStore::open(address).await?;
+    let store = opening.await?;
     let one = OpenedStore { store: store.clone(), file: StoreFile::of(address) };
     *opened = Some(one);
     Ok(store)

@@ -9,7 +9,7 @@ use chrono::SubsecRound as _;
 use rust_decimal::Decimal;
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Below that, sums of amounts have all their digits.
+/// 10^18. Below that, sums of amounts have all their digits.
 const EXACT: Decimal = Decimal::from_parts(2_808_348_672, 232_830_643, 0, false, 0);
 
 /// What is known of some registers of a meter, and what changes of it in a commit.

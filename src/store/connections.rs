@@ -7,8 +7,14 @@ use sqlx::{
     any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers},
     pool::PoolConnection,
 };
-use std::{fmt, path::Path, str::FromStr, time::Duration};
-use tokio::time::{error::Elapsed, sleep, timeout};
+use std::{
+    fmt,
+    path::Path,
+    str::FromStr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::{Instant as Moment, error::Elapsed, sleep, timeout};
 
 /// How long one waits for a connection.
 const TO_CONNECT: Duration = Duration::from_secs(3);
@@ -22,6 +28,9 @@ const TO_ANSWER_MUCH: Duration = Duration::from_mins(1);
 /// How long one waits for another process that prepares the same file.
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
+/// How long a connection is taken to be good that has answered.
+const JUST_USED: Duration = Duration::from_secs(1);
+
 /// How long a connection may be unused.
 const IDLE: Duration = Duration::from_mins(5);
 
@@ -31,6 +40,14 @@ pub struct PersistentStore {
     pool: AnyPool,
     pub(super) dialect: Dialect,
     address: StoreAddress,
+    /// Of a store for one: the connection between two calls.
+    kept: Option<Arc<Mutex<Option<KeptConnection>>>>,
+}
+
+/// A connection, and since when it is unused.
+struct KeptConnection {
+    connection: PoolConnection<Any>,
+    since: Moment,
 }
 
 impl fmt::Debug for PersistentStore {
@@ -46,18 +63,38 @@ impl PersistentStore {
     /// # Errors
     /// [`StoreError`]: what is there is newer, of something else, or not to be reached. It is then as it was.
     pub async fn open(address: &StoreAddress) -> Result<Self, StoreError> {
+        Self::open_with(address, address.dialect.connections(), None).await
+    }
+
+    /// Opens the store for one who calls it again and again, and waits for each answer: by one connection, which is kept between two
+    /// calls and has its statements and pages at hand. With several, each in its turn, SQLite would read anew what the others have
+    /// written; and a pool asks each connection whether it is there as it is given back.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub async fn open_for_one(address: &StoreAddress) -> Result<Self, StoreError> {
+        Self::open_with(address, 1, Some(Arc::default())).await
+    }
+
+    async fn open_with(
+        address: &StoreAddress,
+        connections: u32,
+        kept: Option<Arc<Mutex<Option<KeptConnection>>>>,
+    ) -> Result<Self, StoreError> {
         install_default_drivers();
         let dialect = address.dialect;
         let options = AnyConnectOptions::from_str(address.url.expose_secret())?.disable_statement_logging();
         // By a connection of its own: a pool tries again and again, and in the end says only that it got none.
         prepare(&options, dialect).await.map_err(|error| of_folder(address).unwrap_or(error))?;
         let pool = AnyPoolOptions::new()
-            .max_connections(dialect.connections())
+            .max_connections(connections)
             .acquire_timeout(TO_CONNECT)
             .idle_timeout(IDLE)
+            .test_before_acquire(false)
+            .before_acquire(|connection, state| Box::pin(async move { Ok(is_there(connection, state.idle_for).await) }))
             .after_connect(move |connection, _| Box::pin(async move { begin_session(connection, dialect).await }))
             .connect_lazy_with(options);
-        Ok(Self { pool, dialect, address: address.clone() })
+        Ok(Self { pool, dialect, address: address.clone(), kept })
     }
 
     /// Where it is.
@@ -72,7 +109,31 @@ impl PersistentStore {
     }
 
     pub(super) async fn connection(&self) -> Result<PoolConnection<Any>, StoreError> {
+        let kept = self.kept.as_ref().and_then(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(KeptConnection { mut connection, since }) = kept {
+            if is_there(&mut connection, since.elapsed()).await {
+                return Ok(connection);
+            }
+            connection.close_on_drop();
+        }
         Ok(self.pool.acquire().await?)
+    }
+
+    /// What came of a call. A connection that did not answer in time is not used again: nobody knows what it would answer next.
+    pub(super) fn settled<T>(
+        &self,
+        mut connection: PoolConnection<Any>,
+        done: Result<Result<T, StoreError>, Elapsed>,
+    ) -> Result<T, StoreError> {
+        let Ok(done) = done else {
+            connection.close_on_drop();
+            return Err(deadline());
+        };
+        if let Some(kept) = self.kept.as_ref().filter(|_| done.is_ok()) {
+            let connection = KeptConnection { connection, since: Moment::now() };
+            *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
+        }
+        done
     }
 
     pub(super) async fn within<T>(
@@ -90,22 +151,16 @@ impl PersistentStore {
     }
 }
 
-/// What came of a call. A connection that did not answer in time is not used again: nobody knows what it would answer next.
-pub(super) fn settled<T>(
-    mut connection: PoolConnection<Any>,
-    done: Result<Result<T, StoreError>, Elapsed>,
-) -> Result<T, StoreError> {
-    done.unwrap_or_else(|_| {
-        connection.close_on_drop();
-        Err(deadline())
-    })
-}
-
 /// SQLite says of a folder only that it cannot be opened.
 fn of_folder(address: &StoreAddress) -> Option<StoreError> {
     let shown = address.to_string();
     let folder = shown.strip_prefix("sqlite://").filter(|path| Path::new(path).is_dir())?;
     Some(StoreError::Down(format!("{folder} is a folder: name a file in it, such as sqlite://{folder}/store.db")))
+}
+
+/// Whether a connection is still good. One that was used just now says so at its next statement, and needs no question before each.
+async fn is_there(connection: &mut AnyConnection, idle: Duration) -> bool {
+    idle < JUST_USED || timeout(TO_CONNECT, connection.ping()).await.is_ok_and(|answered| answered.is_ok())
 }
 
 async fn begin_session(connection: &mut AnyConnection, dialect: Dialect) -> Result<(), sqlx::Error> {

@@ -7,7 +7,6 @@
 use super::{
     CatchUp, PersistentStore, StoreError,
     change::RegisterChanges,
-    connections::settled,
     identity::{StoreIdentity, count_commit, read_identity},
     meter::{MeterChanges, MeterId},
     reading::changes_since,
@@ -59,7 +58,7 @@ impl PersistentStore {
     ) -> Result<CountOutcome, StoreError> {
         let mut connection = self.connection().await?;
         let done = self.within(count(&mut connection, turns, known)).await;
-        settled(connection, done)
+        self.settled(connection, done)
     }
 }
 

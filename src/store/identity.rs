@@ -1,6 +1,6 @@
 //! Which store it is, and how often it was written: so that another one, or an older copy of it, is noticed.
 
-use super::{PersistentStore, StoreError, connections::settled};
+use super::{PersistentStore, StoreError};
 use sqlx::{AnyConnection, Row, any::AnyRow};
 
 /// Which store it is, at one moment.
@@ -40,7 +40,7 @@ impl PersistentStore {
     pub async fn identity(&self) -> Result<StoreIdentity, StoreError> {
         let mut connection = self.connection().await?;
         let done = self.within(read_identity(&mut connection)).await;
-        settled(connection, done)
+        self.settled(connection, done)
     }
 
     /// The epoch of the writer that wrote last. Whoever takes over writes with a greater one.
@@ -50,7 +50,7 @@ impl PersistentStore {
     pub async fn epoch(&self) -> Result<i64, StoreError> {
         let mut connection = self.connection().await?;
         let done = self.within(epoch(&mut connection)).await;
-        settled(connection, done)
+        self.settled(connection, done)
     }
 }
 

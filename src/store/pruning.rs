@@ -1,6 +1,6 @@
 //! What is not kept for ever, taken out in small commits between which others write.
 
-use super::{PersistentStore, StoreError, connections::settled, meter::MeterId, writing::sign};
+use super::{PersistentStore, StoreError, meter::MeterId, writing::sign};
 use crate::core::{calendar::Instant, usage::register::RegisterId};
 use sqlx::{AnyConnection, Connection, Row};
 
@@ -37,7 +37,7 @@ impl PersistentStore {
             while let Some(after) = next {
                 let mut connection = self.connection().await?;
                 let done = self.within(prune_registers(&mut connection, epoch, pruning, before, &after)).await;
-                next = settled(connection, done)?;
+                next = self.settled(connection, done)?;
             }
         }
         if let Some(before) = pruning.differences {
@@ -45,7 +45,7 @@ impl PersistentStore {
             while is_more {
                 let mut connection = self.connection().await?;
                 let done = self.within(prune_differences(&mut connection, epoch, &pruning.meter, before)).await;
-                is_more = settled(connection, done)?;
+                is_more = self.settled(connection, done)?;
             }
         }
         Ok(())

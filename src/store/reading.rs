@@ -2,7 +2,6 @@
 
 use super::{
     PersistentStore, StoreError,
-    connections::settled,
     dialect::Dialect,
     meter::{MeterChanges, MeterId, StoredMeter},
     rows::{difference, register},
@@ -38,7 +37,7 @@ impl PersistentStore {
     pub async fn load(&self, meter: &MeterId) -> Result<StoredMeter, StoreError> {
         let mut connection = self.connection().await?;
         let done = self.within_more(load(&mut connection, self.dialect, meter)).await;
-        settled(connection, done)
+        self.settled(connection, done)
     }
 
     /// The meters that there are and their versions, by name: at most `limit` of them, those that come after one.
@@ -48,7 +47,7 @@ impl PersistentStore {
     pub async fn versions(&self, after: Option<&MeterId>, limit: u32) -> Result<Vec<(MeterId, i64)>, StoreError> {
         let mut connection = self.connection().await?;
         let done = self.within(versions(&mut connection, after, limit)).await;
-        settled(connection, done)
+        self.settled(connection, done)
     }
 
     /// The same with all that there is of each. What is wrong with one meter's rows harms no other.
@@ -73,7 +72,7 @@ impl PersistentStore {
     pub async fn since(&self, meter: &MeterId, version: i64) -> Result<CatchUp, StoreError> {
         let mut connection = self.connection().await?;
         let done = self.within(since(&mut connection, self.dialect, meter, version)).await;
-        settled(connection, done)
+        self.settled(connection, done)
     }
 
     /// A meter's registers, by origin and key: at most `limit` of them, those that come after one.
@@ -88,7 +87,7 @@ impl PersistentStore {
     ) -> Result<Vec<(RegisterId, Register)>, StoreError> {
         let mut connection = self.connection().await?;
         let done = self.within(registers(&mut connection, meter, after, limit)).await;
-        settled(connection, done)
+        self.settled(connection, done)
     }
 
     /// Those of some registers of a meter that there are, also those that were taken back.
@@ -102,7 +101,7 @@ impl PersistentStore {
     ) -> Result<BTreeMap<RegisterId, Register>, StoreError> {
         let mut connection = self.connection().await?;
         let done = self.within_more(known_registers(&mut connection, meter, wanted)).await;
-        settled(connection, done)
+        self.settled(connection, done)
     }
 
     /// Whether anything that was used of a definition is kept, by whomever, be it that it was taken back.
@@ -112,7 +111,7 @@ impl PersistentStore {
     pub async fn has_uses(&self, definition: &str) -> Result<bool, StoreError> {
         let mut connection = self.connection().await?;
         let done = self.within(has_uses(&mut connection, definition)).await;
-        settled(connection, done)
+        self.settled(connection, done)
     }
 
     /// How far something is that is done bit by bit; none where it has not begun.
@@ -122,7 +121,7 @@ impl PersistentStore {
     pub async fn progress(&self, name: &str) -> Result<Option<String>, StoreError> {
         let mut connection = self.connection().await?;
         let done = self.within(progress(&mut connection, name)).await;
-        settled(connection, done)
+        self.settled(connection, done)
     }
 }
 

@@ -3,7 +3,6 @@
 use super::{
     PersistentStore, StoreError,
     change::RegisterChanges,
-    connections::settled,
     meter::{MeterId, MeterOutcome, MeterWrite, check_text},
     statements::{keep, known, raise_versions},
 };
@@ -47,7 +46,7 @@ impl PersistentStore {
         progress.iter().try_for_each(StoreProgress::check)?;
         let mut connection = self.connection().await?;
         let done = self.within(commit(&mut connection, epoch, writes, progress)).await;
-        settled(connection, done)
+        self.settled(connection, done)
     }
 }
 

@@ -15,7 +15,6 @@ use axum::{
     response::Response,
 };
 use http::{header::AUTHORIZATION, request::Parts};
-use hyper::body::Body;
 use kube::Client;
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -127,7 +126,7 @@ pub async fn identified(
     let caller = Arc::clone(asked_by.user());
     // What a client's workloads send counts together, however many accounts they have.
     let sender = asked_by.tenant().unwrap_or(&caller);
-    let _place = surroundings.bodies.place(sender, body.size_hint().upper()).await;
+    let (body, _place) = surroundings.bodies.take_in(sender, body).await;
     parts.extensions.insert(asked_by);
     let mut response = next.run(Request::from_parts(parts, body)).await;
     response.extensions_mut().insert(IdentifiedCaller(caller));

@@ -100,8 +100,7 @@ impl UseCounter {
     #[must_use]
     pub fn start(reader: Arc<MeterReader>, tell: SceneTeller, now: fn() -> Instant) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
-        let books = Books { reader, now };
-        tokio::spawn(async move { books.keep(receiver, tell).await });
+        tokio::spawn(work(reader, receiver, tell, now));
         Self { sender }
     }
 
@@ -122,105 +121,97 @@ fn stopped() -> StoreError {
     StoreError::Down("the operator stops".to_owned())
 }
 
-/// Where it is counted.
-struct Books {
+async fn work(
     reader: Arc<MeterReader>,
+    mut receiver: mpsc::Receiver<WaitingUse>,
+    tell: SceneTeller,
     now: fn() -> Instant,
+) {
+    let mut waiting = Vec::new();
+    while receiver.recv_many(&mut waiting, TOGETHER).await > 0 {
+        // Nobody waits for these any more.
+        waiting.retain(|one| !one.answer.is_closed());
+        let mut by_meter: BTreeMap<MeterId, Vec<WaitingUse>> = BTreeMap::new();
+        for one in waiting.drain(..) {
+            by_meter.entry(one.request.meter.clone()).or_default().push(one);
+        }
+        KillPoint::Gathered.pass();
+        let scenes = tell(&by_meter.keys().collect::<Vec<_>>());
+        let told = by_meter.into_iter().zip(scenes).filter_map(|((meter, requests), scene)| {
+            if let Some(scene) = scene {
+                return Some((meter, scene, requests));
+            }
+            say_to_all(requests, &NotCounted::Untold);
+            None
+        });
+        let told: Vec<_> = told.collect();
+        if !told.is_empty() {
+            count_together(&reader, told, now).await;
+        }
+    }
 }
 
-impl Books {
-    async fn keep(&self, mut receiver: mpsc::Receiver<WaitingUse>, tell: SceneTeller) {
-        let mut waiting = Vec::new();
-        while receiver.recv_many(&mut waiting, TOGETHER).await > 0 {
-            // Nobody waits for these any more.
-            waiting.retain(|one| !one.answer.is_closed());
-            let mut by_meter: BTreeMap<MeterId, Vec<WaitingUse>> = BTreeMap::new();
-            for one in waiting.drain(..) {
-                by_meter.entry(one.request.meter.clone()).or_default().push(one);
-            }
-            KillPoint::Gathered.pass();
-            let scenes = tell(&by_meter.keys().collect::<Vec<_>>());
-            let told = by_meter.into_iter().zip(scenes).filter_map(|((meter, requests), scene)| {
-                if let Some(scene) = scene {
-                    return Some((meter, scene, requests));
-                }
-                say_to_all(requests, &NotCounted::Untold);
-                None
-            });
-            let told: Vec<_> = told.collect();
-            if !told.is_empty() {
-                self.count_together(told).await;
-            }
+/// Counts uses of some meters in one commit, and answers them.
+async fn count_together(
+    reader: &MeterReader,
+    by_meter: Vec<(MeterId, MeterScene, Vec<WaitingUse>)>,
+    now: fn() -> Instant,
+) {
+    let opened = async { Ok((reader.counted_store().await?, reader.known_identity().await?)) };
+    let (store, known) = match opened.await {
+        Ok(opened) => opened,
+        Err(error) => {
+            return say_to_all(by_meter.into_iter().flat_map(|(_, _, requests)| requests), &NotCounted::Store(error));
         }
+    };
+    let mut turns = Vec::with_capacity(by_meter.len());
+    for (meter, scene, requests) in by_meter {
+        // In the order of meters: nobody else takes more than one at once.
+        let place = reader.kept(&meter).lock_owned().await;
+        turns.push(UseTurn {
+            meter,
+            scene,
+            place,
+            requests,
+            now,
+            staged: Vec::new(),
+            answers: Vec::new(),
+            failure: None,
+        });
     }
+    let outcome = count(reader, &store, known, &mut turns).await;
+    if outcome.as_ref().is_err_and(StoreError::may_pass) {
+        reader.close().await;
+    }
+    for (index, turn) in turns.into_iter().enumerate() {
+        turn.end(outcome.as_ref().map(|versions| versions.as_ref().and_then(|all| all.get(index).copied())));
+    }
+}
 
-    /// Counts uses of some meters in one commit, and answers them.
-    async fn count_together(&self, by_meter: Vec<(MeterId, MeterScene, Vec<WaitingUse>)>) {
-        let opened = async { Ok((self.reader.counted_store().await?, self.known_identity().await?)) };
-        let (store, known) = match opened.await {
-            Ok(opened) => opened,
-            Err(error) => {
-                let requests = by_meter.into_iter().flat_map(|(_, _, requests)| requests);
-                return say_to_all(requests, &NotCounted::Store(error));
+/// The new versions of all meters; none where nothing was written.
+async fn count(
+    reader: &MeterReader,
+    store: &PersistentStore,
+    mut known: StoreIdentity,
+    turns: &mut Vec<UseTurn>,
+) -> Result<Option<Vec<i64>>, StoreError> {
+    for _ in 0..LOADS {
+        load(store, turns).await?;
+        match store.count(turns, &known).await? {
+            CountOutcome::Kept(versions) => return Ok(Some(versions)),
+            CountOutcome::Nothing => return Ok(None),
+            CountOutcome::Reload(meter) => {
+                turns.iter_mut().for_each(UseTurn::unstage);
+                turns.iter_mut().filter(|turn| turn.meter == meter).for_each(|turn| turn.place.held = None);
             }
-        };
-        let mut turns = Vec::with_capacity(by_meter.len());
-        for (meter, scene, requests) in by_meter {
-            // In the order of meters: nobody else takes more than one at once.
-            let place = self.reader.kept(&meter).lock_owned().await;
-            turns.push(UseTurn {
-                meter,
-                scene,
-                place,
-                requests,
-                now: self.now,
-                staged: Vec::new(),
-                answers: Vec::new(),
-                failure: None,
-            });
-        }
-        let outcome = self.count(&store, known, &mut turns).await;
-        if outcome.as_ref().is_err_and(StoreError::may_pass) {
-            self.reader.close().await;
-        }
-        for (index, turn) in turns.into_iter().enumerate() {
-            turn.end(outcome.as_ref().map(|versions| versions.as_ref().and_then(|all| all.get(index).copied())));
-        }
-    }
-
-    /// The new versions of all meters; none where nothing was written.
-    async fn count(
-        &self,
-        store: &PersistentStore,
-        mut known: StoreIdentity,
-        turns: &mut Vec<UseTurn>,
-    ) -> Result<Option<Vec<i64>>, StoreError> {
-        for _ in 0..LOADS {
-            load(store, turns).await?;
-            match store.count(turns, &known).await? {
-                CountOutcome::Kept(versions) => return Ok(Some(versions)),
-                CountOutcome::Nothing => return Ok(None),
-                CountOutcome::Reload(meter) => {
-                    turns.iter_mut().for_each(UseTurn::unstage);
-                    turns.iter_mut().filter(|turn| turn.meter == meter).for_each(|turn| turn.place.held = None);
-                }
-                CountOutcome::Replaced => {
-                    // What others have in memory of the store before is forgotten by that, too.
-                    known = self.reader.identity().await?;
-                    turns.iter_mut().for_each(UseTurn::forget);
-                }
+            CountOutcome::Replaced => {
+                // What others have in memory of the store before is forgotten by that, too.
+                known = reader.identity().await?;
+                turns.iter_mut().for_each(UseTurn::forget);
             }
         }
-        Err(StoreError::Slow("others write the same meters faster than they can be read: try again".to_owned()))
     }
-
-    /// What the store has said of itself, be it long ago.
-    async fn known_identity(&self) -> Result<StoreIdentity, StoreError> {
-        match self.reader.known_identity() {
-            Some(known) => Ok(known),
-            None => self.reader.identity().await,
-        }
-    }
+    Err(StoreError::Slow("others write the same meters faster than they can be read: try again".to_owned()))
 }
 
 /// Brings into memory what is not. A meter that cannot be read harms no other.

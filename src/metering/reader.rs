@@ -102,9 +102,13 @@ impl MeterReader {
         place.held.as_ref().map_or_else(|| self.last_known(None), |held| Arc::clone(held.facts()))
     }
 
-    /// What the store has said of itself last, be it long ago; none where it has said nothing yet.
-    pub(super) fn known_identity(&self) -> Option<StoreIdentity> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What the store has said of itself last, be it long ago.
+    pub(super) async fn known_identity(&self) -> Result<StoreIdentity, StoreError> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match last {
+            Some(known) => Ok(known),
+            None => self.identity().await,
+        }
     }
 
     /// What the replica that asks Prometheus for a definition has heard last, as the store has it now, or where that does not answer,

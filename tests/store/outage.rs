@@ -6,6 +6,7 @@ use crate::{
 };
 use entitlement_operator::store::{PersistentStore, StoreError};
 use sqlx::{Connection as _, PgConnection};
+use std::collections::BTreeSet;
 
 #[tokio::test]
 async fn an_outage_is_said_and_heals() {
@@ -22,6 +23,28 @@ async fn an_outage_is_said_and_heals() {
     server.start_again();
     write(&store, "acme", vec![report("c", 1, "1")]).await.unwrap();
     assert_eq!(total(&store, "acme").await, decimal("2"));
+}
+
+/// Whoever counts keeps one connection. That it is gone is said once, and there is another for the next call.
+#[tokio::test]
+async fn a_connection_that_is_kept_is_the_only_one_and_is_replaced_once_it_is_gone() {
+    let url = database(Server::shared()).await;
+    let store = PersistentStore::open_for_one(&url.parse().unwrap()).await.unwrap();
+    let mut other = PgConnection::connect(&url).await.unwrap();
+    let mut kept = BTreeSet::new();
+    for number in 0..10 {
+        write(&store, "acme", vec![report(&number.to_string(), 1, "1")]).await.unwrap();
+        // The statement that it has done last.
+        let writer = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query = 'COMMIT'";
+        kept.extend(sqlx::query_scalar::<_, i32>(writer).fetch_all(&mut other).await.unwrap());
+    }
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    let end = "SELECT pg_terminate_backend($1, 10000)";
+    assert!(sqlx::query_scalar::<_, bool>(end).bind(kept.first()).fetch_one(&mut other).await.unwrap());
+    let refused = write(&store, "acme", vec![report("a", 1, "1")]).await;
+    assert!(matches!(refused, Err(StoreError::Down(_))), "{refused:?}");
+    write(&store, "acme", vec![report("a", 1, "1")]).await.unwrap();
+    assert_eq!(total(&store, "acme").await, decimal("11"));
 }
 
 /// Somebody else holds the meter's row.

@@ -2,7 +2,7 @@
 
 use super::{
     held::HeldMeter,
-    reader::{MeterPlace, MeterReader},
+    reader::{MeterPlace, MeterReader, StoreNumber},
 };
 use crate::{
     core::{calendar::Instant, definition::Definition, usage::register::RegisterId},
@@ -157,6 +157,8 @@ async fn count_together(
     by_meter: Vec<(MeterId, MeterScene, Vec<WaitingUse>)>,
     now: fn() -> Instant,
 ) {
+    // Before it is opened: what another one has counts as read from the one before, and is read again.
+    let number = reader.store_number();
     let opened = async { Ok((reader.counted_store().await?, reader.known_identity().await?)) };
     let (store, known) = match opened.await {
         Ok(opened) => opened,
@@ -179,7 +181,7 @@ async fn count_together(
             failure: None,
         });
     }
-    let outcome = count(reader, &store, known, &mut turns).await;
+    let outcome = count(reader, &store, (known, number), &mut turns).await;
     if outcome.as_ref().is_err_and(StoreError::may_pass) {
         reader.close().await;
     }
@@ -192,21 +194,22 @@ async fn count_together(
 async fn count(
     reader: &MeterReader,
     store: &PersistentStore,
-    mut known: StoreIdentity,
+    (mut known, mut number): (StoreIdentity, StoreNumber),
     turns: &mut Vec<UseTurn>,
 ) -> Result<Option<Vec<i64>>, StoreError> {
     for _ in 0..LOADS {
-        load(store, turns).await?;
+        load(store, number, turns).await?;
         match store.count(turns, &known).await? {
             CountOutcome::Kept(versions) => return Ok(Some(versions)),
             CountOutcome::Nothing => return Ok(None),
             CountOutcome::Reload(meter) => {
                 turns.iter_mut().for_each(UseTurn::unstage);
-                turns.iter_mut().filter(|turn| turn.meter == meter).for_each(|turn| turn.place.held = None);
+                turns.iter_mut().filter(|turn| turn.meter == meter).for_each(|turn| turn.place.outdate());
             }
             CountOutcome::Replaced => {
                 // What others have in memory of the store before is forgotten by that, too.
                 known = reader.identity().await?;
+                number = reader.store_number();
                 turns.iter_mut().for_each(UseTurn::forget);
             }
         }
@@ -215,13 +218,13 @@ async fn count(
 }
 
 /// Brings into memory what is not. A meter that cannot be read harms no other.
-async fn load(store: &PersistentStore, turns: &mut Vec<UseTurn>) -> Result<(), StoreError> {
+async fn load(store: &PersistentStore, number: StoreNumber, turns: &mut Vec<UseTurn>) -> Result<(), StoreError> {
     for turn in &mut *turns {
-        if turn.place.held.is_some() {
+        if turn.place.is_of(number) {
             continue;
         }
         match HeldMeter::load(store, &turn.meter).await {
-            Ok(held) => turn.place.held = Some(held),
+            Ok(held) => turn.place.take(held, number),
             Err(error) if error.may_pass() => return Err(error),
             Err(error) => turn.failure = Some(error),
         }
@@ -284,6 +287,7 @@ impl MeterTurn for UseTurn {
         };
         let Some(held) = added else {
             answers.extend(requests.iter().map(|_| Err(unreadable().into())));
+            place.held = None;
             return;
         };
         let mut judge = UseJudge::of(&scene.snapshot);
@@ -303,10 +307,10 @@ impl UseTurn {
         }
     }
 
-    /// Nothing that is known of it counts any more.
+    /// Nothing is counted by what is known of it any more.
     fn forget(&mut self) {
-        self.staged.clear();
-        self.place.held = None;
+        self.unstage();
+        self.place.outdate();
     }
 
     /// Answers, once it is known what became of the commit: the new version, or that nothing was written.

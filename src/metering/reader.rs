@@ -14,7 +14,10 @@ use crate::{
     store::{CatchUp, PersistentStore, StoreAddress, StoreError, StoreIdentity, meter::MeterId},
 };
 use moka::sync::Cache;
-use std::sync::{Arc, Mutex as Lock, PoisonError};
+use std::sync::{
+    Arc, Mutex as Lock, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 use tokio::sync::Mutex;
 
 /// How many meters are kept in memory: those that are asked for most.
@@ -26,18 +29,38 @@ pub(super) type KeptMeter = Arc<Mutex<MeterPlace>>;
 /// A meter in memory, once it was loaded.
 #[derive(Debug, Default)]
 pub(super) struct MeterPlace {
-    /// The meter.
+    /// The meter, as it was known last.
     pub held: Option<HeldMeter>,
     /// What the store said of itself before it was found to be current.
     seen: Option<StoreIdentity>,
+    /// Of which store it is, by its number.
+    of: Option<StoreNumber>,
 }
 
 impl MeterPlace {
     /// Whether it was found to be current when the store had been written as often, or later.
-    fn is_as_of(&self, identity: &StoreIdentity) -> bool {
-        self.seen.as_ref().filter(|_| self.held.is_some()).is_some_and(|seen| is_as_of(seen, identity))
+    fn is_as_of(&self, identity: &StoreIdentity, store: StoreNumber) -> bool {
+        self.is_of(store) && self.seen.as_ref().is_some_and(|seen| is_as_of(seen, identity))
+    }
+
+    /// Whether what is in memory is of that store.
+    pub(super) fn is_of(&self, store: StoreNumber) -> bool {
+        self.held.is_some() && self.of == Some(store)
+    }
+
+    /// Takes in what was loaded from that store.
+    pub(super) fn take(&mut self, held: HeldMeter, store: StoreNumber) {
+        (self.held, self.of, self.seen) = (Some(held), Some(store), None);
+    }
+
+    /// It has to be loaded again. Until then, and while no store answers, it is what is known.
+    pub(super) fn outdate(&mut self) {
+        self.of = None;
     }
 }
+
+/// Which store that is of those that were found one in the place of the other.
+pub(super) type StoreNumber = u64;
 
 /// Whether the store had been written as often when that was seen, or oftener.
 fn is_as_of(seen: &StoreIdentity, identity: &StoreIdentity) -> bool {
@@ -57,6 +80,8 @@ pub struct MeterReader {
     last: Arc<Lock<Option<StoreIdentity>>>,
     /// When the store has answered last.
     answered: Lock<Option<Instant>>,
+    /// How often another store may have come into the place of the one before.
+    stores: Arc<AtomicU64>,
     pub(super) meters: Cache<MeterId, KeptMeter>,
     /// What the store has of asking Prometheus, by definition, with what it said of itself before.
     sources: Cache<Arc<str>, (StoreIdentity, SourceHearing)>,
@@ -80,6 +105,7 @@ impl MeterReader {
             probe: Arc::default(),
             last: Arc::default(),
             answered: Lock::default(),
+            stores: Arc::default(),
             meters,
             sources: Cache::builder().max_capacity(KEPT).build(),
         }
@@ -132,6 +158,11 @@ impl MeterReader {
         hearing
     }
 
+    /// Which store is asked now.
+    pub(super) fn store_number(&self) -> StoreNumber {
+        self.stores.load(Ordering::SeqCst)
+    }
+
     /// A meter's place in memory.
     pub(super) fn kept(&self, meter: &MeterId) -> KeptMeter {
         self.meters.get_with(meter.clone(), KeptMeter::default)
@@ -139,19 +170,19 @@ impl MeterReader {
 
     /// Which store it is, and how often it was written: as it says from now on.
     pub(super) async fn identity(&self) -> Result<StoreIdentity, StoreError> {
-        let (place, address, meters) = (Arc::clone(&self.opened), self.address.clone(), self.meters.clone());
-        let last = Arc::clone(&self.last);
+        let (place, address) = (Arc::clone(&self.opened), self.address.clone());
+        let (last, stores) = (Arc::clone(&self.last), Arc::clone(&self.stores));
         let question = move || {
-            let (place, address, meters) = (Arc::clone(&place), address.clone(), meters.clone());
-            let last = Arc::clone(&last);
+            let (place, address) = (Arc::clone(&place), address.clone());
+            let (last, stores) = (Arc::clone(&last), Arc::clone(&stores));
             async move {
-                let identity = open(&place, &address, &meters).await?.identity().await;
+                let identity = open(&place, &address, &stores).await?.identity().await;
                 match &identity {
                     // One question follows the other, so what is older than the last one is another store.
                     Ok(identity) => {
                         let last = last.lock().unwrap_or_else(PoisonError::into_inner).replace(identity.clone());
                         if last.is_some_and(|last| identity.replaces(&last).is_some()) {
-                            meters.invalidate_all();
+                            stores.fetch_add(1, Ordering::SeqCst);
                         }
                     }
                     Err(error) if error.may_pass() => *place.lock().await = None,
@@ -174,13 +205,13 @@ impl MeterReader {
 
     /// The store, opened.
     pub(super) async fn store(&self) -> Result<PersistentStore, StoreError> {
-        open(&self.opened, &self.address, &self.meters).await
+        open(&self.opened, &self.address, &self.stores).await
     }
 
     /// The store, opened for whoever counts.
     pub(super) async fn counted_store(&self) -> Result<PersistentStore, StoreError> {
         let opening = PersistentStore::open_for_one(&self.address);
-        opened(&self.counted, &self.address, &self.meters, opening).await
+        opened(&self.counted, &self.address, &self.stores, opening).await
     }
 
     /// Another one may be there when it answers again.
@@ -190,10 +221,12 @@ impl MeterReader {
     }
 
     async fn renew(&self, meter: &MeterId, place: &mut MeterPlace, identity: StoreIdentity) -> Result<(), StoreError> {
-        if place.is_as_of(&identity) {
+        // Before anything is read: what another store has counts as read from the one before, and is read again.
+        let number = self.store_number();
+        if place.is_as_of(&identity, number) {
             return Ok(());
         }
-        let renewed = renew(&self.store().await?, meter, &mut place.held).await;
+        let renewed = renew(&self.store().await?, number, meter, place).await;
         if renewed.as_ref().is_err_and(StoreError::may_pass) {
             self.close().await;
         }
@@ -219,16 +252,16 @@ impl MeterReader {
 async fn open(
     place: &Mutex<Option<OpenedStore>>,
     address: &StoreAddress,
-    meters: &Cache<MeterId, KeptMeter>,
+    stores: &AtomicU64,
 ) -> Result<PersistentStore, StoreError> {
-    opened(place, address, meters, PersistentStore::open(address)).await
+    opened(place, address, stores, PersistentStore::open(address)).await
 }
 
 /// The store in its place; where none is, as it is opened now.
 async fn opened(
     place: &Mutex<Option<OpenedStore>>,
     address: &StoreAddress,
-    meters: &Cache<MeterId, KeptMeter>,
+    stores: &AtomicU64,
     opening: impl Future<Output = Result<PersistentStore, StoreError>>,
 ) -> Result<PersistentStore, StoreError> {
     let mut opened = place.lock().await;
@@ -237,7 +270,7 @@ async fn opened(
             Ok(()) => return Ok(one.store.clone()),
             Err(error) => {
                 *opened = None;
-                meters.invalidate_all();
+                stores.fetch_add(1, Ordering::SeqCst);
                 return Err(error);
             }
         }
@@ -248,18 +281,27 @@ async fn opened(
     Ok(store)
 }
 
-async fn renew(store: &PersistentStore, meter: &MeterId, held: &mut Option<HeldMeter>) -> Result<(), StoreError> {
-    if let Some(known) = held {
-        let is_current = match store.since(meter, known.version()).await? {
-            CatchUp::Current => true,
-            CatchUp::Changes(changes) => known.add(changes, &[]).is_some(),
-            CatchUp::Reload => false,
-        };
-        if is_current {
-            return Ok(());
+/// What was known stays until what is known now is loaded.
+async fn renew(
+    store: &PersistentStore,
+    number: StoreNumber,
+    meter: &MeterId,
+    place: &mut MeterPlace,
+) -> Result<(), StoreError> {
+    let is_of = place.is_of(number);
+    if let Some(known) = place.held.as_mut().filter(|_| is_of) {
+        match store.since(meter, known.version()).await? {
+            CatchUp::Current => return Ok(()),
+            CatchUp::Changes(changes) => {
+                if known.add(changes, &[]).is_some() {
+                    return Ok(());
+                }
+                // What could be added in part only was never so.
+                place.held = None;
+            }
+            CatchUp::Reload => {}
         }
     }
-    *held = None;
-    *held = Some(HeldMeter::load(store, meter).await?);
+    place.take(HeldMeter::load(store, meter).await?, number);
     Ok(())
 }

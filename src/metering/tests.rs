@@ -1,6 +1,6 @@
 //! The desk and its clerk, with a store in a file.
 
-use super::{InquiryAnswer, MeterDesk, MeterWish, MeteringNews, SourceHearing};
+use super::{InquiryAnswer, MeterDesk, MeterReader, MeterWish, MeteringNews, SourceHearing};
 use crate::{
     api::{
         entitlement_definition::{Aggregation, MeteredRecord},
@@ -327,4 +327,42 @@ async fn how_a_definition_was_metered_first_is_kept_once_something_is_counted() 
     let standby = Office::open(folder.path(), None);
     assert_eq!(standby.desk.first_metered(&support, record(false)).await, None);
     standby.close().await;
+}
+
+/// How much a reader knows to be used, and when that was heard.
+async fn read(reader: &MeterReader) -> (Decimal, Option<Heard>) {
+    let meter = MeterId { organization: "acme".into(), definition: "support".into() };
+    let facts = reader.facts(&meter, now()).await;
+    (facts.ledger.between(Instant::MIN_UTC, Instant::MAX_UTC), facts.heard)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_no_store_is_there_what_was_read_last_counts_until_another_one_says_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut office = Office::open(folder.path(), Some(1));
+    office.report(&["a", "b"]).await;
+    while office.used().0 != Decimal::TWO {
+        office.told(|_| true).await;
+    }
+    office.close().await;
+    let reader = MeterReader::new(address(folder.path()), now());
+    assert_eq!(read(&reader).await, (Decimal::TWO, Some(Heard::Always)));
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let move_all = |from: &Path, to: &Path| {
+        for file in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+            std::fs::rename(file.path(), to.join(file.file_name())).unwrap();
+        }
+    };
+    move_all(folder.path(), elsewhere.path());
+    // Nothing is made in its place, as a folder is in the way.
+    std::fs::create_dir(folder.path().join("store.db")).unwrap();
+    for _ in 0..3 {
+        assert_eq!(read(&reader).await, (Decimal::TWO, Some(Heard::At(now()))));
+    }
+    std::fs::remove_dir(folder.path().join("store.db")).unwrap();
+    let mut office = Office::open(folder.path(), Some(1));
+    office.report(&["a"]).await;
+    office.close().await;
+    assert_eq!(read(&reader).await, (Decimal::ONE, Some(Heard::Always)), "another store has another meter");
 }

@@ -106,7 +106,7 @@ impl PeriodAnchor {
         Some((number, Period { from: from.at()?, until }))
     }
 
-    /// About how many boundaries have come: one more or less, for the day of the month, the time of day, and changes of clocks.
+    /// About how many boundaries have come. The day of the month, the time of day, and changes of clocks make it one more or less.
     fn about(&self, at: Instant) -> u32 {
         let months = |date: NaiveDate| i64::from(date.year()) * 12 + i64::from(date.month0());
         let (start, end) = (self.start.local().date(), at.date_naive());
@@ -114,8 +114,7 @@ impl PeriodAnchor {
             0 => (end - start).num_days() / self.period.total_days().max(1),
             every => (months(end) - months(start)) / every,
         };
-        // Of so many, the next one has a number, too.
-        u32::try_from(number.max(0)).unwrap_or(u32::MAX - 1).min(u32::MAX - 1)
+        u32::try_from(number.max(0)).unwrap_or(u32::MAX)
     }
 }
 

@@ -84,8 +84,13 @@ impl CheckReason {
         }
         match meter.meter(now).zip(meter.balance.as_ref()) {
             Some((meter, balance)) => UsageAllowance::of(&meter, balance, request).into(),
-            None => Self::of_state(meter.state),
+            None => Self::of_state(meter.state).within(meter.allowance_of_unused(request, now)),
         }
+    }
+
+    /// The same of a request that is too much even if nothing is used yet.
+    fn within(self, of_unused: Option<UsageAllowance>) -> Self {
+        of_unused.filter(|allowance| !allowance.is_allowed()).map_or(self, Self::from)
     }
 
     /// Where no numbers are known, the state that was said last counts.

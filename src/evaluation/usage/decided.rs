@@ -7,7 +7,14 @@ use crate::{
         amount::Amount,
         calendar::{Bound, Instant, Nominal, add, parse_instant},
         usage::{
-            anchor::Periods, balance::Balance, entitled::EntitledTime, memory::Memory, meter::Meter, rules::UsageRules,
+            allowance::{UsageAllowance, UsageRequest},
+            anchor::Periods,
+            balance::Balance,
+            entitled::EntitledTime,
+            ledger::Ledger,
+            memory::Memory,
+            meter::Meter,
+            rules::UsageRules,
             state::UsageState,
         },
     },
@@ -124,6 +131,15 @@ impl MeterDecision {
             return None;
         }
         Some(Meter { rules: &self.rules, memory: &self.memory, ledger: &facts.ledger, caps: &self.caps, now })
+    }
+
+    /// What would be answered to a request if nothing were used yet, which bounds it where nothing is known of what is; none where
+    /// nothing is in force.
+    #[must_use]
+    pub fn allowance_of_unused(&self, request: UsageRequest, now: Instant) -> Option<UsageAllowance> {
+        let ledger = &Ledger::default();
+        let meter = Meter { rules: &self.rules, memory: &self.memory, ledger, caps: &self.caps, now };
+        Some(UsageAllowance::of(&meter, &Balance::of(&meter)?, request))
     }
 
     fn state_now(&self, now: Instant) -> UsageState {

@@ -149,6 +149,26 @@ fn after_a_restart_the_state_counts_that_was_said_last(#[case] state: &str, #[ca
     assert_eq!(usage, expected);
 }
 
+#[rstest]
+#[case::all_of_it("Ok", "Hard", "10", "yes: Allowed")]
+#[case::more_than_all_of_it("Ok", "Hard", "11", "no: Exhausted")]
+#[case::of_which_nobody_knows("Unknown", "Hard", "10", "yes: UsageUnknown")]
+#[case::more_of_which_nobody_knows("Unknown", "Hard", "11", "no: Exhausted")]
+#[case::what_may_go_beyond("Ok", "Soft", "11", "yes: Allowed")]
+fn more_than_there_is_in_all_is_too_much_whatever_is_used(
+    #[case] state: &str,
+    #[case] limit: &str,
+    #[case] amount: &str,
+    #[case] expected: &str,
+) {
+    let status = json!([{
+        "definition": "units", "state": state, "since": "2027-01-05T00:00:00Z", "resetsAt": "2027-02-01T00:00:00Z",
+    }]);
+    let silent = Some(Heard::NotSince(parse_instant("2027-01-20T11:59:30Z").unwrap()));
+    let answer = metered(&json!({ "limit": limit })).ask_much_hearing(NOON, amount, silent, &status);
+    assert_eq!(told(&answer), expected);
+}
+
 #[test]
 fn programs_read_all_of_it() {
     let scene = metered(&json!({"channels": channels()}));

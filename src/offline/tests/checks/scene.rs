@@ -166,6 +166,11 @@ impl CheckScene {
 
     /// The same question, where this was heard of what is used.
     pub fn ask_hearing(&self, at: &str, heard: Option<Heard>, status: &Value) -> CheckAnswer {
+        self.ask_much_hearing(at, "1", heard, status)
+    }
+
+    /// The same of so much.
+    pub fn ask_much_hearing(&self, at: &str, amount: &str, heard: Option<Heard>, status: &Value) -> CheckAnswer {
         let mut snapshot = self.0.snapshots(&self.0.catalogue()).remove(0);
         let known = snapshot.meters.get("units").map(|facts| MeterFacts::clone(facts));
         let known = known.unwrap_or_else(|| MeterFacts { memory: Arc::default(), ledger: Arc::default(), heard: None });
@@ -174,7 +179,7 @@ impl CheckScene {
         organization.status = Some(serde_json::from_value(json!({ "usage": status })).unwrap());
         snapshot.organization = Some(Arc::new(organization));
         let decision = decide(&snapshot, parse_instant(at).unwrap());
-        let request = UsageRequest { amount: 1.into(), channel: None };
+        let request = UsageRequest { amount: amount.parse().unwrap(), channel: None };
         check(&decision, &CheckQuestion { entitlement: "units", definition: None, request })
     }
 }

@@ -273,6 +273,8 @@ pub struct ReportReading {
     pub refused: Vec<RefusedUse>,
     /// How many do not.
     pub refused_in_all: usize,
+    /// How many of these only lie ahead, and count from then on.
+    pub ahead: usize,
     /// How many it has.
     pub total: usize,
     /// When another one counts, without that anything is written.
@@ -317,6 +319,7 @@ impl ReportReading {
 
     fn refuse(&mut self, refused: RefusedUse) {
         self.refused_in_all += 1;
+        self.ahead += usize::from(refused.is_ahead);
         if self.refused.len() < Self::MOST_SHOWN {
             self.refused.push(refused);
         }

@@ -70,7 +70,8 @@ pub fn report_status(
         .map(|(key, message)| RefusedRegister { key, message: within_characters(message, LONGEST_MESSAGE) })
         .collect();
     let not_held = judged.unentitled().count();
-    let (reason, said) = told(reading.total, reading.refused_in_all + not_held, refused.len());
+    let not_counted = reading.refused_in_all + not_held;
+    let (reason, said) = told(reading.total, not_counted, refused.len(), reading.ahead == not_counted);
     let message =
         format!("{said}{}", told_unlisted(&reading.unlisted).map_or_else(String::new, |told| format!("; {told}")));
     conditions.set(READY, reason == ReasonCode::Counted, reason, message);
@@ -82,7 +83,8 @@ pub fn report_status(
     }
 }
 
-fn told(total: usize, not_counted: usize, shown: usize) -> (ReasonCode, String) {
+/// What is said of all; `ahead`: what is not counted only lies ahead.
+fn told(total: usize, not_counted: usize, shown: usize, ahead: bool) -> (ReasonCode, String) {
     if not_counted == 0 {
         let message = match total {
             0 => "it has no registers, so nothing is counted".to_owned(),
@@ -92,6 +94,14 @@ fn told(total: usize, not_counted: usize, shown: usize) -> (ReasonCode, String) 
         return (ReasonCode::Counted, message);
     }
     let others = if not_counted < total { ", the others are" } else { "" };
+    if ahead {
+        let (they, count) = if not_counted == 1 { ("it lies", "counts") } else { ("they lie", "count") };
+        let which = match (total, not_counted) {
+            (1, _) => "its register is not counted yet".to_owned(),
+            _ => format!("{not_counted} of its {total} registers are not counted yet{others}"),
+        };
+        return (ReasonCode::RegistersRefused, format!("{which}: {they} ahead, and {count} from then on"));
+    }
     let first = if shown < not_counted { format!(", which has the first {shown}") } else { String::new() };
     let which = match (total, not_counted) {
         (1, _) => "its register is not counted".to_owned(),
@@ -202,6 +212,28 @@ mod tests {
         assert_eq!(
             (status.observed_generation, status.counted, status.refused.len()),
             (3, Some(good as u64), bad.min(20))
+        );
+    }
+
+    #[test]
+    fn of_what_lies_ahead_nothing_is_to_be_done() {
+        let ahead = |key: &str| json!({"key": key, "at": "2026-12-01T00:00:00Z", "amount": 1});
+        let message = |registers: Value| status(&registers, None).conditions.swap_remove(0).message;
+        let with = |registers: Value, more: &[&str]| {
+            let all = registers.as_array().unwrap().iter().cloned().chain(more.iter().map(|key| ahead(key)));
+            Value::from_iter(all)
+        };
+        assert_eq!(
+            message(json!([ahead("a")])),
+            "its register is not counted yet: it lies ahead, and counts from then on"
+        );
+        assert_eq!(
+            message(with(registers(1, 0), &["a", "b"])),
+            "2 of its 3 registers are not counted yet, the others are: they lie ahead, and count from then on"
+        );
+        assert_eq!(
+            message(with(registers(0, 1), &["a"])),
+            "2 of its 2 registers are not counted: do what status.refused says"
         );
     }
 

@@ -60,15 +60,15 @@ impl Doorkeeper {
     }
 
     async fn identify(&self, parts: &Parts) -> Result<AskedBy, CheckProblem> {
-        let unknown = || CheckProblem::Unauthenticated(TokenRefusal::Unknown.to_string());
+        let absent = || CheckProblem::Unauthenticated(TokenRefusal::Absent.to_string());
         let mut headers = parts.headers.get_all(AUTHORIZATION).iter();
         // Of two, nobody knows which one others have looked at.
-        let (Some(header), None) = (headers.next(), headers.next()) else { return Err(unknown()) };
-        let token = header.to_str().ok().and_then(bearer).ok_or_else(unknown)?;
+        let (Some(header), None) = (headers.next(), headers.next()) else { return Err(absent()) };
+        let token = header.to_str().ok().and_then(bearer).ok_or_else(absent)?;
         let network = parts.extensions.get().map_or(NOWHERE, |AskingNetwork(network)| *network);
         let caller = self.tokens.caller(&token, network, crate::controller::clock::now()).await;
         let caller = caller.map_err(|refusal| match refusal {
-            TokenRefusal::Unknown => CheckProblem::Unauthenticated(refusal.to_string()),
+            TokenRefusal::Absent | TokenRefusal::Unknown => CheckProblem::Unauthenticated(refusal.to_string()),
             TokenRefusal::Unanswered | TokenRefusal::Busy => CheckProblem::Unavailable(refusal.to_string()),
         })?;
         let namespace = caller.service_account_namespace();
@@ -146,6 +146,6 @@ impl<S: Sync> FromRequestParts<S> for AskedBy {
     /// As it was identified.
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, CheckProblem> {
         let identified = parts.extensions.get::<Self>().cloned();
-        identified.ok_or_else(|| CheckProblem::Unauthenticated(TokenRefusal::Unknown.to_string()))
+        identified.ok_or_else(|| CheckProblem::Unauthenticated(TokenRefusal::Absent.to_string()))
     }
 }

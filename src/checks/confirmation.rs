@@ -28,9 +28,16 @@ const APART: TimeDelta = TimeDelta::seconds(5);
 const SECOND: TimeDelta = TimeDelta::seconds(1);
 
 /// When that was confirmed last.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Confirmation {
+    since: Instant,
     last: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Default for Confirmation {
+    fn default() -> Self {
+        Self { since: Instant::now(), last: Arc::default() }
+    }
 }
 
 impl Confirmation {
@@ -53,6 +60,13 @@ impl Confirmation {
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.is_some_and(|last| last.elapsed() < LASTS) {
             return Ok(());
+        }
+        if last.is_none() && self.since.elapsed() < LASTS {
+            return Err(CheckProblem::Unavailable(
+                "nothing can be counted yet, as the operator has just started, and has not compared its clock with that of the API \
+                 server of Kubernetes: send the same again in a second"
+                    .to_owned(),
+            ));
         }
         Err(CheckProblem::Unavailable(
             "nothing can be counted now, as for a minute the operator has not heard from the API server of Kubernetes, or their \
@@ -103,11 +117,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_confirmation_lasts_a_minute() {
         let confirmation = Confirmation::default();
-        assert!(confirmation.require().is_err());
+        let told = |confirmation: &Confirmation| confirmation.require().unwrap_err().to_string();
+        assert!(told(&confirmation).contains("the operator has just started"));
+        advance(Duration::from_mins(1)).await;
+        assert!(told(&confirmation).contains("for a minute the operator has not heard"));
         *confirmation.last.lock().unwrap() = Some(Instant::now());
         advance(Duration::from_secs(59)).await;
         assert_eq!(confirmation.require(), Ok(()));
         advance(Duration::from_secs(1)).await;
-        assert!(confirmation.require().is_err());
+        assert!(told(&confirmation).contains("for a minute the operator has not heard"));
     }
 }

@@ -117,9 +117,10 @@ impl CheckDesk {
         let request = UseRequest { meter: address.meter(), id: address.register(), change };
         KillPoint::Asked.pass();
         let counted = once_noted(counting, request, asked).await;
-        if counted.as_ref().is_err_and(|why| *why == NotCounted::Untold) {
-            // Why not is told by whoever is asked for it alone.
-            self.scene(&address.organization, &address.entitlement)?;
+        if let Err(NotCounted::Untold | NotCounted::Store(_)) = &counted {
+            // What would be refused in any case need not be sent again.
+            let scene = self.scene(&address.organization, &address.entitlement)?;
+            scene.definition.terms.usage.as_ref().ok_or_else(|| problem(UseRefusal::NotMetered.into()))?;
         }
         let mut counted = counted.map_err(problem)?;
         if let Some(usage) = &mut counted.answer.usage {
@@ -180,7 +181,8 @@ fn problem(why: NotCounted) -> CheckProblem {
             // That the store does not answer is said by whoever looks after it, once.
             tracing::debug!(error = %why, "a use was not counted");
             CheckProblem::Unavailable(
-                "it cannot be counted now: send the same again, which counts it once however often it comes".to_owned(),
+                "the store does not answer now: send the same again, as nothing is counted or taken back twice"
+                    .to_owned(),
             )
         }
     }

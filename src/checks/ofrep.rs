@@ -6,7 +6,7 @@ use super::{
     openapi::{FlagProblems, flag_value},
     problem::CheckProblem,
     routes::CheckSurroundings,
-    stated::UNREADABLE_PATH,
+    stated::{UNREADABLE_PATH, no_parameters},
 };
 use crate::{
     core::calendar::Instant,
@@ -17,7 +17,7 @@ use axum::{
     Json,
     body::Bytes,
     extract::{
-        Path, State,
+        Path, RawQuery, State,
         rejection::{BytesRejection, PathRejection},
     },
     response::{IntoResponse, Response},
@@ -36,6 +36,9 @@ use utoipa::ToSchema;
 const KEPT: HeaderValue = HeaderValue::from_static("private, no-cache");
 /// The name of the value of what is not held.
 const NOT_HELD: &str = "not-held";
+
+const NO_PARAMETERS: &str =
+    "flags have no parameters in their URL: they are of now, and the context says of which organization";
 
 /// For whom flags are evaluated.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -155,6 +158,7 @@ pub async fn flag(
     State(surroundings): State<Arc<CheckSurroundings>>,
     asked_by: AskedBy,
     key: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, EvaluationFailure> {
     let Path(key) = key.map_err(|_| {
@@ -162,7 +166,7 @@ pub async fn flag(
         EvaluationFailure { key: Some(String::new()), why }
     })?;
     let fail = |why| EvaluationFailure { key: Some(key.clone()), why };
-    let organization = admitted(&surroundings, &asked_by, body).await.map_err(fail)?;
+    let organization = admitted(&surroundings, &asked_by, query.as_deref(), body).await.map_err(fail)?;
     let known = surroundings.desk.knowledge().offers().unwrap_or_default();
     for handle in handles(&key) {
         let decision = surroundings.desk.decision_alone(&organization, &handle.into()).await;
@@ -201,10 +205,11 @@ pub async fn flags(
     State(surroundings): State<Arc<CheckSurroundings>>,
     asked_by: AskedBy,
     headers: HeaderMap,
+    RawQuery(query): RawQuery,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, EvaluationFailure> {
     let fail = |why| EvaluationFailure { key: None, why };
-    let organization = admitted(&surroundings, &asked_by, body).await.map_err(fail)?;
+    let organization = admitted(&surroundings, &asked_by, query.as_deref(), body).await.map_err(fail)?;
     let decision = surroundings.desk.decision(&organization).await.map_err(|problem| fail(problem.into()))?;
     let flags = flags_now(&decision, &decision.offers).into_iter().map(|(key, value)| evaluation(key, value)).collect();
     let body = serde_json::to_vec(&BulkEvaluation { flags }).unwrap_or_default();
@@ -223,6 +228,7 @@ pub async fn flags(
 async fn admitted(
     surroundings: &CheckSurroundings,
     asked_by: &AskedBy,
+    query: Option<&str>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Arc<str>, FailureKind> {
     let organization = match asked_by.tenant() {
@@ -232,6 +238,7 @@ async fn admitted(
     };
     let admitted = surroundings.doorkeeper.admit(asked_by, &organization, CheckVerb::Check).await;
     admitted.map_err(FailureKind::Problem)?;
+    no_parameters(query, NO_PARAMETERS).map_err(FailureKind::Problem)?;
     Ok(organization)
 }
 

@@ -9,11 +9,11 @@ use super::{
     openapi::{CheckApi, CheckProblems, InOrganization, ListProblems, OfEntitlement},
     operations::{ApiOperations, counted},
     problem::{CheckProblem, ProblemDetails},
-    stated::{Addressed, check_parameters, read_moment_of_url},
+    stated::{Addressed, check_parameters, no_parameters, read_moment_of_url},
     uses,
 };
 use crate::{
-    core::amount::Amount,
+    core::usage::allowance::read_asked_amount,
     evaluation::check::{CheckAnswer, EntitlementList},
 };
 use axum::{
@@ -64,6 +64,8 @@ fn calls() -> OpenApiRouter<Arc<CheckSurroundings>> {
         .routes(routes!(ofrep::flags))
 }
 
+const NO_PARAMETERS: &str = "the list has no parameters in its URL: it is of now, and GET .../entitlements/{entitlement} tells of one at another moment";
+
 /// The parameters of a check.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -101,8 +103,10 @@ async fn entitlements(
     State(surroundings): State<Arc<CheckSurroundings>>,
     asked_by: AskedBy,
     Addressed(organization): Addressed<Arc<str>>,
+    RawQuery(query): RawQuery,
 ) -> Result<impl IntoResponse, CheckProblem> {
     surroundings.doorkeeper.admit(&asked_by, &organization, CheckVerb::Check).await?;
+    no_parameters(query.as_deref(), NO_PARAMETERS)?;
     surroundings.desk.list(&organization).await.map(Json)
 }
 
@@ -154,13 +158,8 @@ async fn entitlement(
     Ok((status, Json(answer)))
 }
 
-/// An amount that is asked for: more than nothing.
 fn amount(text: &str) -> Result<Decimal, CheckProblem> {
-    match Amount::parse(text) {
-        Ok(Amount::Limited(amount)) if amount > Decimal::ZERO => Ok(amount),
-        Ok(_) => Err(CheckProblem::Invalid("amount: write a number above 0, such as 1 or 0.25".to_owned())),
-        Err(error) => Err(CheckProblem::Invalid(format!("amount: {error}"))),
-    }
+    read_asked_amount(text).map_err(|advice| CheckProblem::Invalid(format!("amount: {advice}")))
 }
 
 async fn nothing_here() -> CheckProblem {

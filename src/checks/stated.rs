@@ -39,6 +39,11 @@ pub(super) fn check_parameters(query: Option<&str>) -> Result<(), CheckProblem> 
     if is_text { Ok(()) } else { Err(CheckProblem::Invalid(UNREADABLE_PATH.to_owned())) }
 }
 
+/// That there are no parameters, where any would not be looked at.
+pub(super) fn no_parameters(query: Option<&str>, why: &str) -> Result<(), CheckProblem> {
+    if query.is_some_and(|query| !query.is_empty()) { Err(CheckProblem::Invalid(why.to_owned())) } else { Ok(()) }
+}
+
 /// What an object in JSON says. A list is none, though its items could be taken for the fields in their order.
 pub(super) fn read_object<T: DeserializeOwned>(json: &RawValue) -> Result<T, String> {
     if !json.get().starts_with('{') {

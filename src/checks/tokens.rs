@@ -81,8 +81,17 @@ impl TokenOwner {
 /// Why nobody is known by a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenRefusal {
-    /// There is none, or it is nobody's.
-    #[error("a token for the audience {AUDIENCE} is needed: Authorization: Bearer TOKEN")]
+    /// There is none.
+    #[error(
+        "a token for the audience {AUDIENCE} is needed, in one header Authorization: Bearer TOKEN: kubectl create token NAME \
+         --audience {AUDIENCE} makes one"
+    )]
+    Absent,
+    /// It is nobody's.
+    #[error(
+        "this token does not count: it has to be for the audience {AUDIENCE}, and not over: kubectl create token NAME --audience \
+         {AUDIENCE} makes one"
+    )]
     Unknown,
     /// The API server cannot be asked now.
     #[error("the API server cannot be asked now whose token this is: try again")]

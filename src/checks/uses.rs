@@ -9,7 +9,7 @@ use super::{
     },
     problem::{CheckProblem, ProblemDetails},
     routes::CheckSurroundings,
-    stated::{Addressed, check_channel, read_amount, read_moment, read_object},
+    stated::{Addressed, check_channel, no_parameters, read_amount, read_moment, read_object},
 };
 use crate::{
     core::{amount::Amount, calendar::format_instant, usage::report::check_key},
@@ -160,9 +160,7 @@ async fn address(
     verb: CheckVerb,
 ) -> Result<UseAddress, CheckProblem> {
     surroundings.doorkeeper.admit(asked_by, &organization, verb).await?;
-    if query.is_some_and(|query| !query.is_empty()) {
-        return Err(CheckProblem::Invalid(NO_PARAMETERS.to_owned()));
-    }
+    no_parameters(query.as_deref(), NO_PARAMETERS)?;
     check_key(&key).map_err(|error| CheckProblem::Invalid(error.to_string()))?;
     Ok(UseAddress { organization, entitlement, user: Arc::clone(asked_by.user()), key })
 }

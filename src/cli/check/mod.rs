@@ -15,7 +15,11 @@ use super::{
 };
 use crate::{
     cli::moment::shown,
-    core::{amount::Amount, schema::wording::closest, usage::allowance::UsageRequest},
+    core::{
+        amount::Amount,
+        schema::wording::closest,
+        usage::allowance::{UsageRequest, read_asked_amount},
+    },
     evaluation::check::CheckAnswer,
     offline::CheckedEntitlement,
 };
@@ -50,7 +54,7 @@ pub struct CheckArguments {
     #[arg(add = ArgValueCompleter::new(definitions))]
     entitlement: String,
     /// How much more: a number above 0, with at most 15 digits before the point and 9 behind it
-    #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = amount, allow_hyphen_values = true)]
+    #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = read_asked_amount, allow_hyphen_values = true)]
     amount: Decimal,
     /// In which way, where the entitlement can be used in several ways, such as phone
     #[arg(long, value_name = "NAME", value_parser = channel)]
@@ -71,14 +75,6 @@ pub struct CheckArguments {
 enum CheckFormat {
     Text,
     Json,
-}
-
-fn amount(text: &str) -> Result<Decimal, String> {
-    match Amount::parse(text) {
-        Ok(Amount::Limited(amount)) if amount > Decimal::ZERO => Ok(amount),
-        _ => Err("write a number above 0, such as 1 or 0.25, with at most 15 digits before the point and 9 behind it"
-            .to_owned()),
-    }
 }
 
 /// Messages quote it, so it is no longer than a channel can be.
@@ -174,7 +170,10 @@ fn text(checked: &CheckedEntitlement, request: UsageRequest, with_options: bool)
     }
     if let Some(usage) = &checked.usage {
         let (unit, now, zone) = (answer.unit.as_deref(), checked.now, checked.zone);
-        paper.paragraph(2, None, &usage::standing(usage, unit, &sentences::path(checked, asked), now, zone));
+        paper.paragraph(2, None, &usage::standing(usage, unit, now, zone));
+        if let Some(request) = usage::request(usage, &sentences::path(checked, asked), now) {
+            paper.raw_line(&format!("    {request}"));
+        }
         for detail in usage::details(usage, unit, now, zone) {
             paper.paragraph(4, Some(Tone::Quiet), &detail);
         }

@@ -13,6 +13,17 @@ pub struct UsageRequest<'a> {
     pub channel: Option<&'a str>,
 }
 
+/// An amount that can be asked for: more than nothing.
+///
+/// # Errors
+/// What to write instead.
+pub fn read_asked_amount(text: &str) -> Result<Decimal, &'static str> {
+    match Amount::parse(text) {
+        Ok(Amount::Limited(amount)) if amount > Decimal::ZERO => Ok(amount),
+        _ => Err("write a number above 0, such as 1 or 0.25, with at most 15 digits before the point and 9 behind it"),
+    }
+}
+
 /// What is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum UsageAllowance {

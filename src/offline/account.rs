@@ -14,6 +14,7 @@ use crate::{
     core::{
         calendar::{Instant, parse_instant},
         grant::Grant,
+        reason::ReasonCode,
         source::SourceKind,
     },
     evaluation::{
@@ -21,6 +22,7 @@ use crate::{
         catalogue::CatalogueEntry,
         evaluate,
         explanation::{self, Entitlement, Explanation, GrantExplanation},
+        status::metered::METERED,
     },
     render::flags::Offers,
 };
@@ -83,7 +85,7 @@ impl Inventory {
         let now = when.into().first(zone_of(snapshot.organization.as_deref()));
         let since = |name: &str| self.record(name);
         let mut explanation = explanation::explain(&evaluate(&snapshot, now), definition, &since);
-        explanation.entitlements.iter_mut().for_each(|told| count(told, &snapshot, now));
+        explanation.entitlements.iter_mut().for_each(|told| self.tell_count(told, &snapshot, now));
         let mut left = effort.work;
         let passages = parts(&snapshot).into_iter().flat_map(|part| {
             let told: Vec<&Entitlement> =
@@ -113,6 +115,23 @@ impl Inventory {
         Some(Account { now, explanation, passages, without_grant })
     }
 
+    /// Leaves the numbers to the operator, where it counts more than is reported.
+    fn tell_count(&self, told: &mut Entitlement, snapshot: &Snapshot, now: Instant) {
+        let name: Arc<str> = told.definition.as_str().into();
+        let Some(said) = OperatorsCount::of(snapshot.organization.as_deref(), &name, now) else { return };
+        told.usage = told.usage.take().map(|usage| said.explained(usage, snapshot, &name, now));
+        if let Some(counted) = told.usage.as_mut().and_then(|usage| usage.counted.as_mut()) {
+            counted.notice = self.store_notice(&name);
+        }
+    }
+
+    /// What the operator says of its store, where it is another one than it was.
+    pub(super) fn store_notice(&self, definition: &str) -> Option<String> {
+        let conditions = &self.definitions.get(definition)?.status.as_ref()?.conditions;
+        let metered = conditions.iter().find(|condition| condition.type_ == METERED)?;
+        (metered.reason == ReasonCode::StoreReplaced.as_str()).then(|| metered.message.clone())
+    }
+
     fn catalogue_of(&self, grants: &[Arc<Grant>]) -> Named<CatalogueEntry> {
         let definitions: BTreeSet<&Arc<str>> = grants.iter().map(|grant| &grant.id.definition).collect();
         let known = definitions.into_iter().filter(|name| self.knows_definition(name));
@@ -133,13 +152,6 @@ impl Inventory {
         let offers = Arc::new(Offers::new());
         Some(self.snapshot(&organization.into(), grants, &catalogue, &plans, &offers, &NamespaceOwners::of(self)))
     }
-}
-
-/// Leaves the numbers to the operator, where it counts more than is reported.
-fn count(told: &mut Entitlement, snapshot: &Snapshot, now: Instant) {
-    let name: Arc<str> = told.definition.as_str().into();
-    let Some(said) = OperatorsCount::of(snapshot.organization.as_deref(), &name, now) else { return };
-    told.usage = told.usage.take().map(|usage| said.explained(usage, snapshot, &name, now));
 }
 
 /// Whether a part of a snapshot has the grants of a definition.

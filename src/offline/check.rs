@@ -69,10 +69,15 @@ impl Inventory {
             let is_too_much = !answer.allowed && answer.reason != CheckReason::UsageUnknown;
             reported = answer.usage.clone().filter(|_| is_too_much);
             usage = usage.map(|usage| said.explained(usage, &snapshot, entitlement, now));
+            let notice = self.store_notice(entitlement);
+            if let Some(counted) = usage.as_mut().and_then(|usage| usage.counted.as_mut()) {
+                counted.notice.clone_from(&notice);
+            }
             match said.decide(&snapshot, entitlement, now).filter(|_| !is_too_much) {
                 Some(decision) => answer = check(&decision, &question),
                 None => answer.usage = answer.usage.map(|usage| said.answered(usage)),
             }
+            answer.usage = answer.usage.map(|usage| CheckedUsage { notice, ..usage });
         }
         if with_options && !answer.allowed && said.is_none() {
             let plans = self.plans(&definitions);

@@ -2,7 +2,10 @@
 //! numbers; the organization's status says in one word how it stands.
 
 use crate::{
-    api::{Organization, organization::MeterStatus},
+    api::{
+        Organization,
+        organization::{MeterStatus, OrganizationStatus},
+    },
     core::{
         calendar::{Instant, format_instant, parse_instant},
         usage::{ledger::Ledger, memory::Memory, state::UsageState},
@@ -30,24 +33,26 @@ pub struct OperatorsCount {
 }
 
 impl OperatorsCount {
-    /// As the organization's status says; absent where it says nothing of that definition. A state counts from its beginning until
-    /// the allotment is new.
+    /// As the organization's status says; absent where no operator looks after the organization. A state counts from its beginning
+    /// until the allotment is new.
     #[must_use]
     pub fn of(organization: Option<&Organization>, definition: &str, now: Instant) -> Option<Self> {
-        let said = status(organization, definition)?;
-        let moment = |text: &str| parse_instant(text).ok();
-        let since = moment(&said.since).filter(|since| *since <= now);
-        let resets_at = said.resets_at.as_deref().and_then(moment);
-        if since.is_none() || resets_at.is_some_and(|at| at <= now) {
-            return Some(Self { state: None, since: None, resets_at: None });
-        }
-        Some(Self { state: Some(said.state), since, resets_at })
+        let all = &looked_after(organization)?.usage;
+        let said = all.iter().find(|said| said.definition == definition);
+        Some(said.and_then(|said| Self::at(said, now)).unwrap_or(Self { state: None, since: None, resets_at: None }))
     }
 
-    /// Whether the operator counts a definition at all, so that reports are but a part of it.
+    /// Whether an operator counts, so that reports are but a part of what is used.
     #[must_use]
-    pub fn is_kept(organization: Option<&Organization>, definition: &str) -> bool {
-        status(organization, definition).is_some()
+    pub fn is_kept(organization: Option<&Organization>) -> bool {
+        looked_after(organization).is_some()
+    }
+
+    fn at(said: &MeterStatus, now: Instant) -> Option<Self> {
+        let moment = |text: &str| parse_instant(text).ok();
+        let since = moment(&said.since).filter(|since| *since <= now)?;
+        let resets_at = said.resets_at.as_deref().and_then(moment);
+        resets_at.is_none_or(|at| at > now).then_some(Self { state: Some(said.state), since: Some(since), resets_at })
     }
 
     /// What is decided by that state alone, without what is reported; absent where the status tells of another moment.
@@ -103,8 +108,9 @@ impl OperatorsCount {
     }
 }
 
-fn status<'a>(organization: Option<&'a Organization>, definition: &str) -> Option<&'a MeterStatus> {
-    organization?.status.as_ref()?.usage.iter().find(|said| said.definition == definition)
+/// What an operator says of an organization, once it has seen it.
+fn looked_after(organization: Option<&Organization>) -> Option<&OrganizationStatus> {
+    organization?.status.as_ref().filter(|status| status.observed_generation >= 0 || !status.usage.is_empty())
 }
 
 /// What is known where nobody but the operator knows what is used.

@@ -128,7 +128,7 @@ impl Lane {
         let (from, now) = (before.decision.at, self.evaluation.decision.at);
         self.evaluation.decision.meters.iter().filter_map(move |(definition, meter)| {
             meter.facts.as_ref()?.ledger.first_after(from).filter(|at| *at <= now)?;
-            let is_reported = OperatorsCount::is_kept(self.snapshot.organization.as_deref(), definition);
+            let is_reported = OperatorsCount::is_kept(self.snapshot.organization.as_deref());
             Some((Arc::clone(definition), UseState::of(meter.balance.as_ref()?, is_reported)))
         })
     }
@@ -144,7 +144,7 @@ impl Lane {
             let said = self.said_reset(definition, before.decision.at);
             meter.next_reset().into_iter().chain(said).find(|at| *at <= now)?;
             let after = self.evaluation.decision.meters.get(definition)?.balance.as_ref()?;
-            let is_reported = OperatorsCount::is_kept(self.snapshot.organization.as_deref(), definition);
+            let is_reported = OperatorsCount::is_kept(self.snapshot.organization.as_deref());
             let state = |balance| UseState::of(balance, is_reported);
             Some((Arc::clone(definition), (state(meter.balance.as_ref()?), state(after))))
         })

@@ -117,8 +117,11 @@ impl Teller<'_> {
         let Some(usage) = &entitlement.usage else { return };
         let tone = if usage.allowed { None } else { Some(Tone::Bad) };
         let unit = entitlement.unit.as_deref();
+        self.paper.paragraph(2, tone, &usage::standing(usage, unit, self.now, self.zone));
         let path = usage::path(self.organization, &entitlement.definition);
-        self.paper.paragraph(2, tone, &usage::standing(usage, unit, &path, self.now, self.zone));
+        if let Some(request) = usage::request(usage, &path, self.now) {
+            self.paper.raw_line(&format!("    {request}"));
+        }
         for detail in usage::details(usage, unit, self.now, self.zone) {
             self.paper.paragraph(4, Some(Tone::Quiet), &detail);
         }

@@ -43,10 +43,10 @@ pub fn path(organization: &str, entitlement: &str) -> String {
     format!("/v1/organizations/{organization}/entitlements/{entitlement}")
 }
 
-/// How it stands, in one sentence. `path` is where the operator's API tells it.
-pub fn standing(usage: &UsageExplanation, unit: Option<&str>, path: &str, now: Instant, zone: Tz) -> String {
+/// How it stands, in one sentence.
+pub fn standing(usage: &UsageExplanation, unit: Option<&str>, now: Instant, zone: Tz) -> String {
     if let Some(count) = &usage.counted {
-        return counted(count, usage.state, path, now, zone);
+        return counted(usage, count, now, zone);
     }
     let Some(balance) = &usage.balance else {
         let allowed = if usage.allowed { "it may be used meanwhile" } else { "it may not be used meanwhile" };
@@ -57,22 +57,36 @@ pub fn standing(usage: &UsageExplanation, unit: Option<&str>, path: &str, now: I
     format!("Use: {told}{stale}.")
 }
 
-/// How it stands where the operator alone has the numbers, and how whoever wants them gets them.
-fn counted(count: &CountExplanation, state: UsageState, path: &str, now: Instant, zone: Tz) -> String {
-    let since = count.state_since.as_deref().and_then(moment);
+/// What to ask the operator's API for, where that alone has the numbers. `path` is where it tells them. This is a line of its own,
+/// however long, as it is copied.
+pub fn request(usage: &UsageExplanation, path: &str, now: Instant) -> Option<String> {
+    let count = usage.counted.as_ref().filter(|count| !is_unknown(usage, count))?;
     let and = if path.contains('?') { '&' } else { '?' };
+    let query =
+        count.state_since.as_ref().map_or_else(|| format!("{and}at={}", format_instant(now)), |_| String::new());
+    Some(format!("GET {path}{query}"))
+}
+
+/// Whether the operator says that it does not know.
+fn is_unknown(usage: &UsageExplanation, count: &CountExplanation) -> bool {
+    count.state_since.is_some() && usage.state == UsageState::Unknown
+}
+
+/// How it stands where the operator alone has the numbers, and who gets them.
+fn counted(usage: &UsageExplanation, count: &CountExplanation, now: Instant, zone: Tz) -> String {
+    let since = count.state_since.as_deref().and_then(moment);
+    let state = usage.state;
     let said = since.map_or_else(
         || "has not said how it stands at that moment".to_owned(),
         |since| format!("says {state} since {}", shown(since, zone)),
     );
-    let query = since.map_or_else(|| format!("{and}at={}", format_instant(now)), |_| String::new());
     let reset = reset(count.resets_at.as_deref(), now, zone);
-    if since.is_some() && state == UsageState::Unknown {
+    if is_unknown(usage, count) {
         return format!("Use: the operator {said}{reset}. It does not know now how much is used.");
     }
     format!(
-        "Use: the operator {said}{reset}. How much is used, its store knows, which this command cannot read. Ask the operator's API: \
-         GET {path}{query}"
+        "Use: the operator {said}{reset}. How much is used, its store knows, which this command cannot read. The operator's API \
+         tells it whoever may check this organization (docs/checks.md: Who may ask):"
     )
 }
 
@@ -132,8 +146,9 @@ fn reported(usage: &UsageExplanation, unit: Option<&str>, now: Instant, zone: Tz
 
 /// What it is taken from, and by which ways.
 pub fn details(usage: &UsageExplanation, unit: Option<&str>, now: Instant, zone: Tz) -> Vec<String> {
-    if let Some(told) = reported(usage, unit, now, zone) {
-        return vec![told];
+    if let Some(count) = &usage.counted {
+        let notice = count.notice.as_ref().map(|notice| format!("Note: {notice}"));
+        return reported(usage, unit, now, zone).into_iter().chain(notice).collect();
     }
     let Some(balance) = &usage.balance else { return Vec::new() };
     let blocks = balance.blocks.iter().filter(|_| is_worth_telling(balance)).map(|one| block(one, zone));

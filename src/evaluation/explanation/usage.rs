@@ -48,13 +48,16 @@ pub struct CountExplanation {
     pub resets_at: Option<String>,
     /// The numbers by EntitlementUsage objects alone; absent where nothing is known of these.
     pub reported: Option<BalanceExplanation>,
+    /// What is to be known of the store that the operator counts by, such as that it is another one than it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
 }
 
 impl CountExplanation {
     /// Without numbers but those that are reported.
     #[must_use]
     pub fn of(state_since: Option<String>, resets_at: Option<String>, reported: Option<BalanceExplanation>) -> Self {
-        Self { numbers: UntoldNumbers::default(), state_since, resets_at, reported }
+        Self { numbers: UntoldNumbers::default(), state_since, resets_at, reported, notice: None }
     }
 }
 

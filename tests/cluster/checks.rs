@@ -92,9 +92,14 @@ async fn who_may_ask_is_told_what_is_held_and_left() {
     let elsewhere = Asker::of(&desk, api, (&name, "default"), "https://kubernetes.default.svc");
     let forged = Asker { api, token: format!("{}x", tenant.token) };
     let without = Asker { api, token: String::new() };
-    for asker in [&elsewhere, &forged, &without] {
+    for (asker, said) in [
+        (&elsewhere, "this token does not count: it has to be for the audience entitlements.dev"),
+        (&forged, "this token does not count"),
+        (&without, "a token for the audience entitlements.dev is needed"),
+    ] {
         let (status, head, body) = asker.says("GET", &one, "");
         assert_eq!((status, &body["status"]), (401, &json!(401)), "{body}");
+        assert!(body["detail"].as_str().unwrap().starts_with(said), "{body}");
         assert!(head.to_lowercase().contains("www-authenticate: bearer"), "{head}");
     }
 
@@ -102,6 +107,7 @@ async fn who_may_ask_is_told_what_is_held_and_left() {
     for (query, said) in [
         ("amount=0", "amount: write a number above 0, such as 1 or 0.25"),
         ("at=yesterday", "at: "),
+        ("amount=Unlimited", "amount: write a number above 0"),
         ("much=1", "there is amount, channel, at, options=true, and status=true"),
         ("channel=%ff", "write paths and parameters in UTF-8, percent-encoded"),
     ] {
@@ -109,6 +115,10 @@ async fn who_may_ask_is_told_what_is_held_and_left() {
         assert_eq!(status, 400, "{body}");
         assert!(body["detail"].as_str().unwrap().contains(said), "{body}");
     }
+    let (status, body) = tenant.gets(&format!("{all}?at=2027-01-01T00:00:00Z"));
+    assert_eq!(status, 400, "{body}");
+    let (status, _, body) = tenant.says("POST", "/ofrep/v1/evaluate/flags?at=2027-01-01T00:00:00Z", "{}");
+    assert_eq!((status, &body["errorCode"]), (400, &json!("GENERAL")), "{body}");
     let (status, body) = tenant.gets(&format!("{all}/seets"));
     assert_eq!(status, 404, "{body}");
 

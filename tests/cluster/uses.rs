@@ -10,7 +10,7 @@ use crate::{
 use chrono::{TimeDelta, Utc};
 use entitlement_operator::{installation::OPERATOR_NAMESPACE, store::PersistentStore};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 const EVENT: &str = "application/cloudevents+json";
 const BATCH: &str = "application/cloudevents-batch+json";
@@ -283,6 +283,33 @@ async fn what_was_counted_right_before_the_end_is_noted() {
     let note = desk.cluster.get("ConfigMap", OPERATOR_NAMESPACE, "entitlement-operator-store").await.unwrap();
     let expected = json!({"store": written.id, "commits": written.commits.to_string()});
     assert_eq!(note["data"], expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_store_is_away_what_was_read_last_is_answered() {
+    let desk = Desk::start().await;
+    let operator = desk.operator_with(&API);
+    desk.sell().await;
+    let counting = Counting::of(&desk, operator.api()).await;
+    counting.service.until(&counting.one, |status, body| status == 200 && body["usage"]["remaining"] == "10");
+    counting.until_it_counts("a", "8", "200 Allowed 2");
+    let (store, away) = (desk.place().join("store.db"), desk.place().join("away"));
+    fs::rename(&store, &away).unwrap();
+    // A folder is in the way, so that no store is made there.
+    fs::create_dir(&store).unwrap();
+    eventually(DEADLINE, "uses are refused", || {
+        let (status, _, body) = counting.service.says("PUT", &format!("{}/uses/b", counting.one), r#"{"amount": 1}"#);
+        let is_it = status == 503 && body["detail"].as_str().unwrap().starts_with("the store does not answer now");
+        if is_it { Ok(()) } else { Err(format!("{status} {body}")) }
+    });
+    for (amount, expected) in [("2", json!(["Allowed", true, "2"])), ("2.5", json!(["Exhausted", false, "2"]))] {
+        let (status, answer) = counting.service.gets(&format!("{}?amount={amount}", counting.one));
+        let said = json!([answer["reason"], answer["allowed"], answer["usage"]["remaining"]]);
+        assert_eq!((status, said), (200, expected), "{answer}");
+    }
+    fs::remove_dir(&store).unwrap();
+    fs::rename(&away, &store).unwrap();
+    counting.until_it_counts("b", "2", "200 Allowed 0");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,7 +47,9 @@ fn allowed(checked: &CheckedEntitlement, usage: &CheckedUsage, asked: AskedUse) 
             );
         }
         Some(Some(UsageState::Overage)) => {
-            return format!("{more}, and counts as overage: the operator says Overage, and its API says how much that is");
+            return format!(
+                "{more}, and counts as overage: the operator says Overage, and its API says how much that is"
+            );
         }
         Some(Some(state)) if state != UsageState::Unknown => {
             return format!("{more}, if so much is left: the operator says {state}, and its API says how much is");

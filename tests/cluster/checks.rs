@@ -22,6 +22,26 @@ use std::{
     slice::from_ref,
 };
 
+fn what_cannot_be_understood_is_told_so(tenant: &Asker, all: &str, one: &str) {
+    for (query, said) in [
+        ("amount=0", "amount: write a number above 0, such as 1 or 0.25"),
+        ("at=yesterday", "at: "),
+        ("amount=Unlimited", "amount: write a number above 0"),
+        ("much=1", "there is amount, channel, at, options=true, and status=true"),
+        ("channel=%ff", "write paths and parameters in UTF-8, percent-encoded"),
+    ] {
+        let (status, body) = tenant.gets(&format!("{one}?{query}"));
+        assert_eq!(status, 400, "{body}");
+        assert!(body["detail"].as_str().unwrap().contains(said), "{body}");
+    }
+    let (status, body) = tenant.gets(&format!("{all}?at=2027-01-01T00:00:00Z"));
+    assert_eq!(status, 400, "{body}");
+    let (status, _, body) = tenant.says("POST", "/ofrep/v1/evaluate/flags?at=2027-01-01T00:00:00Z", "{}");
+    assert_eq!((status, &body["errorCode"]), (400, &json!("GENERAL")), "{body}");
+    let (status, body) = tenant.gets(&format!("{all}/seets"));
+    assert_eq!(status, 404, "{body}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_ask_is_told_what_is_held_and_left() {
     let desk = Desk::start().await;
@@ -103,24 +123,7 @@ async fn who_may_ask_is_told_what_is_held_and_left() {
         assert!(head.to_lowercase().contains("www-authenticate: bearer"), "{head}");
     }
 
-    // What cannot be understood is told so.
-    for (query, said) in [
-        ("amount=0", "amount: write a number above 0, such as 1 or 0.25"),
-        ("at=yesterday", "at: "),
-        ("amount=Unlimited", "amount: write a number above 0"),
-        ("much=1", "there is amount, channel, at, options=true, and status=true"),
-        ("channel=%ff", "write paths and parameters in UTF-8, percent-encoded"),
-    ] {
-        let (status, body) = tenant.gets(&format!("{one}?{query}"));
-        assert_eq!(status, 400, "{body}");
-        assert!(body["detail"].as_str().unwrap().contains(said), "{body}");
-    }
-    let (status, body) = tenant.gets(&format!("{all}?at=2027-01-01T00:00:00Z"));
-    assert_eq!(status, 400, "{body}");
-    let (status, _, body) = tenant.says("POST", "/ofrep/v1/evaluate/flags?at=2027-01-01T00:00:00Z", "{}");
-    assert_eq!((status, &body["errorCode"]), (400, &json!("GENERAL")), "{body}");
-    let (status, body) = tenant.gets(&format!("{all}/seets"));
-    assert_eq!(status, 404, "{body}");
+    what_cannot_be_understood_is_told_so(&tenant, &all, &one);
 
     // The same as flags.
     let flag = |key: &str, body: &str| tenant.says("POST", &format!("/ofrep/v1/evaluate/flags/{key}"), body);

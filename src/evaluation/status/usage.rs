@@ -220,8 +220,7 @@ mod tests {
         let ahead = |key: &str| json!({"key": key, "at": "2026-12-01T00:00:00Z", "amount": 1});
         let message = |registers: Value| status(&registers, None).conditions.swap_remove(0).message;
         let with = |registers: Value, more: &[&str]| {
-            let all = registers.as_array().unwrap().iter().cloned().chain(more.iter().map(|key| ahead(key)));
-            Value::from_iter(all)
+            registers.as_array().unwrap().iter().cloned().chain(more.iter().map(|key| ahead(key))).collect::<Value>()
         };
         assert_eq!(
             message(json!([ahead("a")])),

@@ -41,3 +41,38 @@ fn the_operators_state_counts_while_it_is_of_the_moment(
     let reported = checked.reported.as_ref().and_then(|reported| reported.remaining.as_deref());
     assert_eq!(reported, (amount == "8").then_some("7"));
 }
+
+#[test]
+fn that_the_store_is_another_one_is_told() {
+    let mut scene = scene("Ok");
+    let condition = json!({
+        "type": "Metered", "status": "True", "reason": "StoreReplaced", "message": "it is another one",
+        "lastTransitionTime": "2027-01-15T00:00:00Z",
+    });
+    let definition = json!({
+        "metadata": {"name": "units"},
+        "spec": {
+            "type": "Quantity", "unit": "units", "amount": 1, "allowMultiple": true,
+            "usage": {"mode": "Consumed", "period": "P1M"},
+        },
+        "status": {"conditions": [condition]},
+    });
+    scene.0.add(EntitlementKind::EntitlementDefinition, &definition).unwrap();
+    let checked = scene.checked("2027-01-20", "1");
+    let notice = Some("it is another one".to_owned());
+    assert_eq!(checked.answer.usage.unwrap().notice, notice);
+    assert_eq!(checked.usage.and_then(|usage| usage.counted).map(|counted| counted.notice), Some(notice));
+}
+
+#[test]
+fn of_what_begins_later_the_operator_has_the_numbers_too() {
+    let mut scene =
+        CheckScene::monthly().grant("a", &json!({"amount": 10, "start": "2027-03-01"})).used(&["2027-03-10 3"]);
+    let organization = json!({
+        "metadata": {"name": "acme"}, "spec": {"namespaces": ["acme"]}, "status": {"observedGeneration": 1},
+    });
+    scene.0.add(EntitlementKind::Organization, &organization).unwrap();
+    let checked = scene.checked("2027-03-20", "5");
+    let usage = checked.answer.usage.as_ref().unwrap();
+    assert_eq!((told(&checked.answer).as_str(), &usage.remaining, usage.stale), ("yes: Allowed", &None, true));
+}

@@ -277,7 +277,7 @@ async fn what_the_page_shows_of_sdks_and_manifests_works() {
     let (python, node) = (blocks("python"), blocks("js"));
     assert_eq!((python.len(), node.len()), (1, 2));
     let video = format!("{name}-video");
-    let names = [("4k-streaming", video.as_str()), ("support-cases", &name)];
+    let names = [("4k-streaming", video.as_str()), ("managed-backup", &video), ("support-cases", &name)];
     let told = tenant.prints(&python[0], "flags.py", &names);
     assert_eq!(told, "True\n10\nTrue\n{'delivery': {'region': 'eu', 'streams': 4}}\n");
     let told = tenant.prints(&node[1], "flags.mjs", &names);

@@ -93,7 +93,8 @@ async fn what_was_missed_while_the_operator_was_down_is_done_on_start() {
     let cluster = stage.cluster().await;
     cluster.feature().await;
     let name = cluster.name.clone();
-    let end = seconds_from_now(4);
+    // A slow machine may take seconds until it is active.
+    let end = seconds_from_now(15);
     cluster.create(grant(&name, &name, &name, json!({"end": end}))).await.unwrap();
     cluster.object("ConfigMap", "$", "$").await;
     cluster.phase("$", "Active").await;

@@ -7,7 +7,7 @@ use super::{
     openapi::{CountingProblems, stated_amount},
     problem::{CheckProblem, ProblemDetails},
     routes::CheckSurroundings,
-    stated::{check_channel, read_amount, read_exact_moment, read_object},
+    stated::{check_channel, no_parameters, read_amount, read_exact_moment, read_object},
 };
 use crate::{
     core::{calendar::Instant, usage::report::check_key},
@@ -17,7 +17,7 @@ use crate::{
 use axum::{
     Json,
     body::Bytes,
-    extract::{State, rejection::BytesRejection},
+    extract::{RawQuery, State, rejection::BytesRejection},
 };
 use futures::{StreamExt, stream};
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
@@ -36,6 +36,7 @@ const BATCH: &str = "application/cloudevents-batch+json";
 const MOST: usize = 1000;
 /// How many of a batch are under way at once.
 const TOGETHER: usize = 256;
+const NO_PARAMETERS: &str = "events have no parameters in their URL: all that counts is in the body";
 
 /// A `CloudEvent`, of which only what counts is read: extensions may stand beside it.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -153,10 +154,12 @@ struct ReadEvent {
 pub async fn events(
     State(surroundings): State<Arc<CheckSurroundings>>,
     asked_by: AskedBy,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<EventAnswer>, CheckProblem> {
     let asked = Moment::now();
+    no_parameters(query.as_deref(), NO_PARAMETERS)?;
     let body = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
             CheckProblem::TooLarge("a request has at most 1 MiB: send a part of it".to_owned())

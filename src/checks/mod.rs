@@ -137,7 +137,7 @@ impl CheckService {
         store: Option<StoreAddress>,
         shutdown: impl Future<Output = ()>,
     ) {
-        let meters = store.map(|address| Arc::new(MeterReader::new(address, clock::now())));
+        let meters = store.map(|address| Arc::new(MeterReader::new(address, knowledge.store_sight(), clock::now())));
         knowledge.metrics().api().answers(self.encryption.is_there());
         let doorkeeper = Doorkeeper::new(&client, knowledge.clone());
         let confirmation = Confirmation::default();

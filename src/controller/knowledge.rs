@@ -18,6 +18,7 @@ use crate::{
         admission::{Candidate, DefinitionUse, FacetUser, KnownUsage, PlanSurroundings},
         decision::Decision,
     },
+    metering::StoreSight,
     metrics::{Gauges, Metrics},
 };
 use kube::{Client, runtime::watcher};
@@ -48,6 +49,12 @@ impl Knowledge {
     #[must_use]
     pub fn writer(&self) -> Client {
         self.context.gate.client()
+    }
+
+    /// What was seen of the store, for whoever else has it open here.
+    #[must_use]
+    pub fn store_sight(&self) -> Arc<StoreSight> {
+        self.context.meters.sight()
     }
 
     /// Says that something cannot be watched, together with all else.

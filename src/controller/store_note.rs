@@ -12,7 +12,10 @@ use super::{
     output::FIELD_MANAGER,
 };
 use crate::{
-    core::reason::ReasonCode, evaluation::status::metered::replaced, installation::STORE_NOTE, metering::MeteringNews,
+    core::reason::ReasonCode,
+    evaluation::status::metered::replaced,
+    installation::STORE_NOTE,
+    metering::{MeteringNews, ReplacedStore},
     store::note::StoreNote,
 };
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -103,7 +106,7 @@ async fn look(context: &ControllerContext, sighting: &mut Option<StoreNote>) -> 
     let after = match (known, &opened) {
         (None, _) => StoreNote::of(current),
         (Some(note), Some(opened)) => {
-            let note = note.reached(context.meters.reached());
+            let note = note.reached(context.meters.replaced().map(|replaced| replaced.before));
             note.opened(opened, clock::now()).kept(&current)
         }
         (Some(note), None) => note.kept(&current),
@@ -123,10 +126,17 @@ async fn look(context: &ControllerContext, sighting: &mut Option<StoreNote>) -> 
 /// The note with what the store says of itself now: it is asked once the note is known, as it goes on being written.
 async fn see(context: &ControllerContext, noted: Option<StoreNote>, sighting: Option<&StoreNote>) -> Option<StoreNote> {
     let noted = noted?;
-    match timeout(ANSWER, context.meters.ask_for_identity()).await {
-        Ok(Some(current)) => Some(noted.seen(&current, sighting, clock::now())),
-        _ => Some(noted.sighted(sighting)),
+    let Ok(Some(current)) = timeout(ANSWER, context.meters.ask_for_identity()).await else {
+        return Some(noted.sighted(sighting));
+    };
+    let Some(ReplacedStore { before, first }) = context.meters.replaced() else {
+        return Some(noted.seen(&current, sighting, clock::now()));
+    };
+    if noted.found.is_some() {
+        context.meters.compared(&first);
     }
+    // Others here may have written to it since they found it.
+    Some(noted.reached(Some(before)).seen(&first, sighting, clock::now()))
 }
 
 /// Has it said where it is asked for. Whether something is wrong.

@@ -7,6 +7,7 @@ use super::{
     held::HeldMeter,
     place::StoreFile,
     retention::{AddsUp, PruningRound},
+    sight::StoreNumber,
 };
 use crate::{
     core::{
@@ -15,7 +16,7 @@ use crate::{
     },
     evaluation::status::metered::StoreStanding,
     store::{
-        PersistentStore, StoreAddress, StoreError, StoreProgress,
+        PersistentStore, StoreAddress, StoreError, StoreIdentity, StoreProgress,
         meter::{MeterChanges, MeterId, MeterWrite, RegisterWrite},
     },
 };
@@ -58,6 +59,8 @@ pub(super) struct Clerk<'a, F> {
     now: fn() -> Instant,
     pub(super) tell: F,
     pruning: PruningRound,
+    /// Which store it works with, of those that were found one in the place of the other.
+    number: StoreNumber,
     /// The tenure that the epoch was claimed in, and the epoch.
     epoch: Option<(u64, i64)>,
     /// How often the store had been written when it was looked what others wrote.
@@ -84,6 +87,7 @@ impl MeterDesk {
             now,
             tell,
             pruning,
+            number: StoreNumber::default(),
             epoch: None,
             followed: None,
             followed_at: None,
@@ -146,19 +150,27 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
 
     /// Looks which store it is. Where another one, or an older copy, was put in its place, nothing that is known of it counts.
     async fn look(&mut self, store: &PersistentStore) -> Result<(), StoreError> {
-        let identity = store.identity().await?;
-        let before = self.desk.state().identity.replace(identity.clone());
-        if let Some(before) = before.filter(|before| identity.replaces(before).is_some()) {
+        let identity = self.ask(store).await?;
+        self.desk.state().identity = Some(identity);
+        let number = self.desk.sight.number();
+        if self.number != number {
             self.epoch = None;
-            self.desk.state().reached.get_or_insert(before);
             let stored = stored(store).await?;
             self.desk.state().begin(stored);
+            self.number = number;
             if (self.may_write)().is_none() {
                 self.desk.opened.notify_one();
             }
             (self.tell)(MeteringNews::Standing(StoreStanding::Works));
         }
         Ok(())
+    }
+
+    async fn ask(&self, store: &PersistentStore) -> Result<StoreIdentity, StoreError> {
+        let known = self.desk.sight.known();
+        let identity = store.identity().await?;
+        self.desk.sight.saw(&known, &identity);
+        Ok(identity)
     }
 
     fn answers(&self) {
@@ -213,12 +225,14 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
             return Ok(());
         }
         // Before anything is written, as that would make an older copy look as new as what was noted.
-        let identity = store.identity().await?;
+        let identity = self.ask(store).await?;
+        // Others here may have written to it since they found it.
+        let first = self.desk.sight.replaced().map_or(identity, |replaced| replaced.first);
         let epoch = store.epoch().await?.saturating_add(1);
         let stored = stored(store).await?;
         let mut state = self.desk.state();
         state.begin(stored);
-        state.opened = Some(identity);
+        state.opened = Some(first);
         drop(state);
         self.epoch = Some((tenure, epoch));
         self.desk.opened.notify_one();

@@ -2,7 +2,8 @@
 
 use super::{
     held::HeldMeter,
-    reader::{MeterPlace, MeterReader, StoreNumber},
+    reader::{MeterPlace, MeterReader},
+    sight::{KnownStore, StoreNumber},
 };
 use crate::{
     core::{calendar::Instant, definition::Definition, usage::register::RegisterId},
@@ -14,7 +15,7 @@ use crate::{
     },
     kill_points::KillPoint,
     store::{
-        CountOutcome, MeterTurn, PersistentStore, RegisterChanges, StoreError, StoreIdentity,
+        CountOutcome, MeterTurn, PersistentStore, RegisterChanges, StoreError,
         meter::{MeterChanges, MeterDifference, MeterId, RegisterWrite},
     },
 };
@@ -159,7 +160,7 @@ async fn count_together(
 ) {
     // Before it is opened: what another one has counts as read from the one before, and is read again.
     let number = reader.store_number();
-    let opened = async { Ok((reader.counted_store().await?, reader.known_identity().await?)) };
+    let opened = async { Ok((reader.counted_store().await?, reader.known_store().await?)) };
     let (store, known) = match opened.await {
         Ok(opened) => opened,
         Err(error) => {
@@ -194,21 +195,27 @@ async fn count_together(
 async fn count(
     reader: &MeterReader,
     store: &PersistentStore,
-    (mut known, mut number): (StoreIdentity, StoreNumber),
+    (mut known, mut number): (KnownStore, StoreNumber),
     turns: &mut Vec<UseTurn>,
 ) -> Result<Option<Vec<i64>>, StoreError> {
     for _ in 0..LOADS {
         load(store, number, turns).await?;
-        match store.count(turns, &known).await? {
-            CountOutcome::Kept(versions) => return Ok(Some(versions)),
+        let identity =
+            known.identity.as_ref().ok_or_else(|| StoreError::Down("it has not said which it is".to_owned()))?;
+        match store.count(turns, identity).await? {
+            CountOutcome::Kept(versions, identity) => {
+                reader.sight.saw(&known, &identity);
+                return Ok(Some(versions));
+            }
             CountOutcome::Nothing => return Ok(None),
             CountOutcome::Reload(meter) => {
                 turns.iter_mut().for_each(UseTurn::unstage);
                 turns.iter_mut().filter(|turn| turn.meter == meter).for_each(|turn| turn.place.outdate());
             }
-            CountOutcome::Replaced => {
+            CountOutcome::Replaced(found) => {
                 // What others have in memory of the store before is forgotten by that, too.
-                known = reader.identity().await?;
+                reader.sight.saw(&known, &found);
+                known = reader.sight.known();
                 number = reader.store_number();
                 turns.iter_mut().for_each(UseTurn::forget);
             }

@@ -3,6 +3,7 @@
 use super::{
     errands::{Errand, SourceHearing},
     held::HeldMeter,
+    sight::{ReplacedStore, StoreSight},
 };
 use crate::{
     core::{
@@ -56,6 +57,8 @@ pub struct MeterDesk {
     pub(super) wake: Notify,
     /// Told when this replica begins to write to a store, or finds another one in its place.
     pub(super) opened: Notify,
+    /// What whoever has it open here has seen of it.
+    pub(super) sight: Arc<StoreSight>,
     state: Mutex<DeskState>,
 }
 
@@ -73,9 +76,6 @@ pub(super) struct DeskState {
     pub(super) identity: Option<StoreIdentity>,
     /// The same when this replica began to write to it, until that is compared with what was noted.
     pub(super) opened: Option<StoreIdentity>,
-    /// Which it was, and how often it had been written, before another one or an older copy was found in its place; until that is
-    /// compared with what was noted, which may be behind.
-    pub(super) reached: Option<StoreIdentity>,
     /// Why it is not the store that it was.
     complaint: Option<String>,
     pub(super) errands: VecDeque<Errand>,
@@ -104,7 +104,6 @@ impl MeterDesk {
             wishes: BTreeMap::new(),
             identity: None,
             opened: None,
-            reached: None,
             complaint: None,
             errands: VecDeque::new(),
             asking: Vec::new(),
@@ -114,7 +113,8 @@ impl MeterDesk {
             beginnings: 0,
         };
         let (metrics, state) = (metrics.clone(), Mutex::new(state));
-        Self { address, since: now, metrics, wake: Notify::new(), opened: Notify::new(), state }
+        let sight = Arc::default();
+        Self { address, since: now, metrics, wake: Notify::new(), opened: Notify::new(), sight, state }
     }
 
     /// Where the store is.
@@ -162,16 +162,20 @@ impl MeterDesk {
 
     /// That was compared with what was noted of it.
     pub fn compared(&self, opened: &StoreIdentity) {
-        let mut state = self.state();
-        if state.opened.take_if(|one| one == opened).is_some() {
-            state.reached = None;
-        }
+        self.state().opened.take_if(|one| one == opened);
+        self.sight.compared(opened);
     }
 
-    /// Which it was, and how often it had been written, before it was replaced under this replica's hands.
+    /// What was found in the place of the store under this replica's hands, until that is compared.
     #[must_use]
-    pub fn reached(&self) -> Option<StoreIdentity> {
-        self.state().reached.clone()
+    pub fn replaced(&self) -> Option<ReplacedStore> {
+        self.sight.replaced()
+    }
+
+    /// What was seen of the store, for whoever else has it open here.
+    #[must_use]
+    pub fn sight(&self) -> Arc<StoreSight> {
+        Arc::clone(&self.sight)
     }
 
     /// Why it is not the store that it was, if it is not. Whether that is news.

@@ -22,6 +22,7 @@
 //! | `place` | whether a store's file is still the one that was opened |
 //! | `counter` | counts uses that the API is asked for, on every replica |
 //! | `probe` | whether anything was written, asked for many at once |
+//! | `sight` | what this process has seen of the store, whoever has it open here |
 //! | `reader` | what the store has of a meter right now, for checks |
 
 mod clerk;
@@ -36,6 +37,7 @@ mod place;
 mod probe;
 mod reader;
 mod retention;
+mod sight;
 #[cfg(test)]
 mod tests;
 
@@ -46,6 +48,7 @@ pub use {
     errands::{InquiryAnswer, SourceHearing},
     reader::MeterReader,
     retention::AddsUp,
+    sight::{ReplacedStore, StoreSight},
 };
 
 /// What the origins of EntitlementUsage objects begin with.

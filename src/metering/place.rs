@@ -30,6 +30,11 @@ impl StoreFile {
         }
         Err(StoreError::Down(format!("its file {} was removed or replaced", self.path.display())))
     }
+
+    /// Whether another one is in its place. Where none is, whoever moves them may be about to put one there.
+    pub fn is_another(&self) -> bool {
+        number(&self.path).is_some_and(|found| Some(found) != self.number)
+    }
 }
 
 fn number(path: &PathBuf) -> Option<(u64, u64)> {

@@ -1,7 +1,13 @@
 //! What the store has of a meter right now, for whoever asks between the controller's rounds: on every replica, also on those that
 //! do not work.
 
-use super::{errands::SourceHearing, held::HeldMeter, place::StoreFile, probe::StoreProbe};
+use super::{
+    errands::SourceHearing,
+    held::HeldMeter,
+    place::StoreFile,
+    probe::StoreProbe,
+    sight::{KnownStore, StoreNumber, StoreSight},
+};
 use crate::{
     core::{
         calendar::Instant,
@@ -59,9 +65,6 @@ impl MeterPlace {
     }
 }
 
-/// Which store that is of those that were found one in the place of the other.
-pub(super) type StoreNumber = u64;
-
 /// Whether the store had been written as often when that was seen, or oftener.
 fn is_as_of(seen: &StoreIdentity, identity: &StoreIdentity) -> bool {
     seen.id == identity.id && seen.commits >= identity.commits
@@ -76,12 +79,12 @@ pub struct MeterReader {
     /// The same by a connection of its own, for whoever counts.
     counted: Mutex<Option<OpenedStore>>,
     probe: Arc<StoreProbe>,
-    /// What the store has said of itself last.
-    last: Arc<Lock<Option<StoreIdentity>>>,
+    /// What was seen of the store.
+    pub(super) sight: Arc<StoreSight>,
     /// When the store has answered last.
     answered: Lock<Option<Instant>>,
-    /// How often another store may have come into the place of the one before.
-    stores: Arc<AtomicU64>,
+    /// How often its file was found to be gone, or another one.
+    files: Arc<AtomicU64>,
     pub(super) meters: Cache<MeterId, KeptMeter>,
     /// What the store has of asking Prometheus, by definition, with what it said of itself before.
     sources: Cache<Arc<str>, (StoreIdentity, SourceHearing)>,
@@ -93,9 +96,9 @@ struct OpenedStore {
 }
 
 impl MeterReader {
-    /// Of the store at that address, which is asked for from `now` on.
+    /// Of the store at that address, which is asked for from `now` on, with what was seen of it.
     #[must_use]
-    pub fn new(address: StoreAddress, now: Instant) -> Self {
+    pub fn new(address: StoreAddress, sight: Arc<StoreSight>, now: Instant) -> Self {
         let meters = Cache::builder().max_capacity(KEPT).build();
         Self {
             address,
@@ -103,9 +106,9 @@ impl MeterReader {
             opened: Arc::default(),
             counted: Mutex::default(),
             probe: Arc::default(),
-            last: Arc::default(),
+            sight,
             answered: Lock::default(),
-            stores: Arc::default(),
+            files: Arc::default(),
             meters,
             sources: Cache::builder().max_capacity(KEPT).build(),
         }
@@ -128,13 +131,14 @@ impl MeterReader {
         place.held.as_ref().map_or_else(|| self.last_known(None), |held| Arc::clone(held.facts()))
     }
 
-    /// What the store has said of itself last, be it long ago.
-    pub(super) async fn known_identity(&self) -> Result<StoreIdentity, StoreError> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match last {
-            Some(known) => Ok(known),
-            None => self.identity().await,
+    /// What is known of the store, be it from long ago.
+    pub(super) async fn known_store(&self) -> Result<KnownStore, StoreError> {
+        let known = self.sight.known();
+        if known.identity.is_some() {
+            return Ok(known);
         }
+        self.identity().await?;
+        Ok(self.sight.known())
     }
 
     /// What the replica that asks Prometheus for a definition has heard last, as the store has it now, or where that does not answer,
@@ -160,7 +164,7 @@ impl MeterReader {
 
     /// Which store is asked now.
     pub(super) fn store_number(&self) -> StoreNumber {
-        self.stores.load(Ordering::SeqCst)
+        self.sight.number() + self.files.load(Ordering::SeqCst)
     }
 
     /// A meter's place in memory.
@@ -171,20 +175,15 @@ impl MeterReader {
     /// Which store it is, and how often it was written: as it says from now on.
     pub(super) async fn identity(&self) -> Result<StoreIdentity, StoreError> {
         let (place, address) = (Arc::clone(&self.opened), self.address.clone());
-        let (last, stores) = (Arc::clone(&self.last), Arc::clone(&self.stores));
+        let (sight, files) = (Arc::clone(&self.sight), Arc::clone(&self.files));
         let question = move || {
             let (place, address) = (Arc::clone(&place), address.clone());
-            let (last, stores) = (Arc::clone(&last), Arc::clone(&stores));
+            let (sight, files) = (Arc::clone(&sight), Arc::clone(&files));
             async move {
-                let identity = open(&place, &address, &stores).await?.identity().await;
+                let known = sight.known();
+                let identity = open(&place, &address, &files).await?.identity().await;
                 match &identity {
-                    // One question follows the other, so what is older than the last one is another store.
-                    Ok(identity) => {
-                        let last = last.lock().unwrap_or_else(PoisonError::into_inner).replace(identity.clone());
-                        if last.is_some_and(|last| identity.replaces(&last).is_some()) {
-                            stores.fetch_add(1, Ordering::SeqCst);
-                        }
-                    }
+                    Ok(identity) => sight.saw(&known, identity),
                     Err(error) if error.may_pass() => *place.lock().await = None,
                     Err(_) => {}
                 }
@@ -205,13 +204,13 @@ impl MeterReader {
 
     /// The store, opened.
     pub(super) async fn store(&self) -> Result<PersistentStore, StoreError> {
-        open(&self.opened, &self.address, &self.stores).await
+        open(&self.opened, &self.address, &self.files).await
     }
 
     /// The store, opened for whoever counts.
     pub(super) async fn counted_store(&self) -> Result<PersistentStore, StoreError> {
         let opening = PersistentStore::open_for_one(&self.address);
-        opened(&self.counted, &self.address, &self.stores, opening).await
+        opened(&self.counted, &self.address, &self.files, opening).await
     }
 
     /// Another one may be there when it answers again.
@@ -252,16 +251,16 @@ impl MeterReader {
 async fn open(
     place: &Mutex<Option<OpenedStore>>,
     address: &StoreAddress,
-    stores: &AtomicU64,
+    files: &AtomicU64,
 ) -> Result<PersistentStore, StoreError> {
-    opened(place, address, stores, PersistentStore::open(address)).await
+    opened(place, address, files, PersistentStore::open(address)).await
 }
 
 /// The store in its place; where none is, as it is opened now.
 async fn opened(
     place: &Mutex<Option<OpenedStore>>,
     address: &StoreAddress,
-    stores: &AtomicU64,
+    files: &AtomicU64,
     opening: impl Future<Output = Result<PersistentStore, StoreError>>,
 ) -> Result<PersistentStore, StoreError> {
     let mut opened = place.lock().await;
@@ -269,9 +268,12 @@ async fn opened(
         match one.file.as_ref().map_or(Ok(()), StoreFile::check) {
             Ok(()) => return Ok(one.store.clone()),
             Err(error) => {
+                let is_another = one.file.as_ref().is_some_and(StoreFile::is_another);
                 *opened = None;
-                stores.fetch_add(1, Ordering::SeqCst);
-                return Err(error);
+                files.fetch_add(1, Ordering::SeqCst);
+                if !is_another {
+                    return Err(error);
+                }
             }
         }
     }

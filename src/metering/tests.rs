@@ -1,6 +1,6 @@
 //! The desk and its clerk, with a store in a file.
 
-use super::{InquiryAnswer, MeterDesk, MeterReader, MeterWish, MeteringNews, SourceHearing};
+use super::{InquiryAnswer, MeterDesk, MeterReader, MeterWish, MeteringNews, ReplacedStore, SourceHearing};
 use crate::{
     api::{
         entitlement_definition::{Aggregation, MeteredRecord},
@@ -13,7 +13,7 @@ use crate::{
     evaluation::{status::metered::StoreStanding, usage::Heard},
     metrics::Metrics,
     store::{
-        PersistentStore, StoreAddress, StoreProgress,
+        CatchUp, PersistentStore, StoreAddress, StoreProgress,
         meter::{MeterId, MeterWrite, RegisterWrite},
     },
 };
@@ -174,7 +174,8 @@ async fn what_is_held_keeps_since_when_and_counts_whatever_the_clock_says() {
     let register = &kept[0].1;
     let first = parse_instant("2027-01-05T00:00:00Z").unwrap();
     assert_eq!((register.amount, register.at, register.as_of), (7.into(), first, first));
-    assert_eq!(store.load(&meter).await.unwrap().version, 2, "the same amount writes nothing");
+    let CatchUp::Changes(changes) = store.since(&meter, 0).await.unwrap() else { panic!() };
+    assert_eq!(changes.differences.len(), 2, "the same amount writes nothing");
     office.close().await;
 }
 
@@ -345,7 +346,7 @@ async fn while_no_store_is_there_what_was_read_last_counts_until_another_one_say
         office.told(|_| true).await;
     }
     office.close().await;
-    let reader = MeterReader::new(address(folder.path()), now());
+    let reader = MeterReader::new(address(folder.path()), Arc::default(), now());
     assert_eq!(read(&reader).await, (Decimal::TWO, Some(Heard::Always)));
 
     let elsewhere = tempfile::tempdir().unwrap();
@@ -365,4 +366,57 @@ async fn while_no_store_is_there_what_was_read_last_counts_until_another_one_say
     office.report(&["a"]).await;
     office.close().await;
     assert_eq!(read(&reader).await, (Decimal::ONE, Some(Heard::Always)), "another store has another meter");
+}
+
+/// The API counts more in an older copy than was lost, before the clerk looks.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_copy_is_told_although_it_has_been_written_more_often_since_it_was_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut office = Office::open(folder.path(), Some(1));
+    office.report(&["a"]).await;
+    while office.used().0 != Decimal::ONE {
+        office.told(|_| true).await;
+    }
+    let reader = MeterReader::new(address(folder.path()), office.desk.sight(), now());
+    let write = async |times: usize| {
+        let store = PersistentStore::open(&address(folder.path())).await.unwrap();
+        for number in 0..times {
+            let progress = StoreProgress { name: "other".to_owned(), value: number.to_string() };
+            store.write(9, &[], &[progress]).await.unwrap();
+        }
+        let identity = store.identity().await.unwrap();
+        store.close().await;
+        identity
+    };
+    let backup = tempfile::tempdir().unwrap();
+    let first = write(1).await;
+    for file in std::fs::read_dir(folder.path()).unwrap().map(Result::unwrap) {
+        std::fs::copy(file.path(), backup.path().join(file.file_name())).unwrap();
+    }
+    let before = write(5).await;
+    read(&reader).await;
+    for file in std::fs::read_dir(folder.path()).unwrap().map(Result::unwrap) {
+        std::fs::remove_file(file.path()).unwrap();
+    }
+    for file in std::fs::read_dir(backup.path()).unwrap().map(Result::unwrap) {
+        std::fs::rename(file.path(), folder.path().join(file.file_name())).unwrap();
+    }
+    assert_eq!(read(&reader).await, (Decimal::ONE, Some(Heard::Always)), "what is there now is asked at once");
+    let last = write(20).await;
+    assert_eq!(office.desk.replaced(), Some(ReplacedStore { before: before.clone(), first: first.clone() }));
+    let is_told = async {
+        while office.desk.identity() != (Some(last.clone()), Some(first.clone())) {
+            office.desk.ask_for_identity().await;
+        }
+    };
+    timeout(DEADLINE, is_told).await.unwrap();
+    office.desk.compared(&last);
+    assert_eq!(
+        office.desk.replaced(),
+        Some(ReplacedStore { before, first: first.clone() }),
+        "that is not what was found"
+    );
+    office.desk.compared(&first);
+    assert_eq!((office.desk.replaced(), office.desk.identity().1), (None, None));
+    office.close().await;
 }

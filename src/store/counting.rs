@@ -34,14 +34,15 @@ pub trait MeterTurn: Send {
 /// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CountOutcome {
-    /// It is on the disk. The new version of each meter, in the order of the turns.
-    Kept(Vec<i64>),
+    /// It is on the disk. The new version of each meter, in the order of the turns, and what the store says of itself since.
+    Kept(Vec<i64>, StoreIdentity),
     /// There was nothing to write, and nothing was.
     Nothing,
-    /// What happened to a meter since the version in memory is not kept any more: it has to be loaded again. Nothing was written.
+    /// What happened to a meter since the version in memory is not kept any more, or that version is of another history: it has to be
+    /// loaded again. Nothing was written.
     Reload(MeterId),
-    /// It is not the store that is known: nothing in memory counts any more. Nothing was written.
-    Replaced,
+    /// It is not the store that is known, but this one: nothing in memory counts any more. Nothing was written.
+    Replaced(StoreIdentity),
 }
 
 impl PersistentStore {
@@ -72,7 +73,7 @@ async fn count<T: MeterTurn>(
     KillPoint::Locked.pass();
     let mut since = Vec::with_capacity(turns.len());
     for (turn, meter) in turns.iter().zip(&raised) {
-        match changes(&mut transaction, turn, meter.version).await? {
+        match changes(&mut transaction, turn, meter.before).await? {
             CatchUp::Current => since.push(None),
             CatchUp::Changes(changes) => since.push(Some(changes)),
             CatchUp::Reload => {
@@ -95,25 +96,28 @@ async fn count<T: MeterTurn>(
     let decided: Vec<_> = decided.collect();
     KillPoint::Decided.pass();
     if decided.iter().all(|(_, registers)| registers.changed.is_empty()) {
-        let is_another = read_identity(&mut transaction).await?.replaces(identity).is_some();
+        let found = read_identity(&mut transaction).await?;
         transaction.rollback().await?;
-        return Ok(if is_another { CountOutcome::Replaced } else { CountOutcome::Nothing });
+        let is_another = found.replaces(identity).is_some();
+        return Ok(if is_another { CountOutcome::Replaced(found) } else { CountOutcome::Nothing });
     }
     keep(&mut transaction, &decided).await?;
     KillPoint::Written.pass();
-    if count_commit(&mut transaction).await?.replaces(identity).is_some() {
+    let found = count_commit(&mut transaction).await?;
+    if found.replaces(identity).is_some() {
         transaction.rollback().await?;
-        return Ok(CountOutcome::Replaced);
+        return Ok(CountOutcome::Replaced(found));
     }
     KillPoint::Signed.pass();
     transaction.commit().await?;
     KillPoint::Committed.pass();
-    Ok(CountOutcome::Kept(raised.iter().map(|meter| meter.version).collect()))
+    let versions = raised.iter().map(|meter| meter.version).collect();
+    Ok(CountOutcome::Kept(versions, StoreIdentity { commits: found.commits.saturating_add(1), ..found }))
 }
 
 /// What happened to a meter since the version in memory, up to the last one before this commit.
-async fn changes<T: MeterTurn>(connection: &mut AnyConnection, turn: &T, version: i64) -> Result<CatchUp, StoreError> {
-    let (held, before) = (turn.version(), version - 1);
+async fn changes<T: MeterTurn>(connection: &mut AnyConnection, turn: &T, before: i64) -> Result<CatchUp, StoreError> {
+    let held = turn.version();
     if held == before {
         return Ok(CatchUp::Current);
     }

@@ -82,7 +82,7 @@ pub struct MeterDifference {
 /// A meter as of one version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredMeter {
-    /// How often it was written; 0: never.
+    /// As of which write of it, in numbers that rise by random steps; 0: it was never written.
     pub version: i64,
     /// What is remembered of it.
     pub memory: Option<String>,

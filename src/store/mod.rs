@@ -1,13 +1,14 @@
 //! What Kubernetes cannot keep: metered usage, in SQLite or PostgreSQL.
 //!
 //! ```text
-//! requests ─▶ one commit ─▶ meter (version + 1), its registers, their differences
+//! requests ─▶ one commit ─▶ meter (a higher version), its registers, their differences
 //! replica: load once, then the differences above the version that it holds
 //! ```
 //!
 //! There is one schema and one set of queries for both databases. Amounts are texts there: they are compared and summed up by the
-//! core, never by SQL. A meter's version rises by one with each write of it, and its row is locked by that, so two writers of
-//! one meter come one after the other and no difference is seen before those below it.
+//! core, never by SQL. A meter's version rises with each write of it, and its row is locked by that, so two writers of
+//! one meter come one after the other and no difference is seen before those below it. It rises by a random step, and each version has a
+//! difference: a version in memory that the store has not is of another history, such as that from before a restore.
 //!
 //! | file | what it knows |
 //! |---|---|

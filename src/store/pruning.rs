@@ -7,8 +7,8 @@ use sqlx::{AnyConnection, Connection, Row};
 /// How many registers one commit looks at.
 const REGISTERS: i64 = 1000;
 
-/// How many versions one commit takes out.
-const VERSIONS: i64 = 1000;
+/// How many differences one commit takes out, but for those of one version.
+const DIFFERENCES: i64 = 1000;
 
 /// What of a meter is not needed any more. No balance may need the registers: what lies before the open period and the two before
 /// it, or of an allotment that has no period while anything is held, is the caller's to know.
@@ -118,10 +118,10 @@ async fn prune_differences(
     let mut transaction = connection.begin().await?;
     let Some(meter) = lock(&mut transaction, meter).await? else { return Ok(false) };
     let query = sqlx::query(
-        "SELECT MAX(version) AS version FROM difference WHERE meter = $1 AND written < $2 AND version < \
-         (SELECT MIN(version) FROM difference WHERE meter = $1) + $3",
+        "SELECT MAX(version) AS version FROM (SELECT version, written FROM difference WHERE meter = $1 \
+         ORDER BY version LIMIT $3) AS next WHERE written < $2",
     );
-    let row = query.bind(meter).bind(before.timestamp()).bind(VERSIONS).fetch_one(&mut *transaction).await?;
+    let row = query.bind(meter).bind(before.timestamp()).bind(DIFFERENCES).fetch_one(&mut *transaction).await?;
     let Some(last) = row.try_get::<Option<i64>, _>("version")? else { return Ok(false) };
     let query = sqlx::query("DELETE FROM difference WHERE meter = $1 AND version <= $2");
     query.bind(meter).bind(last).execute(&mut *transaction).await?;

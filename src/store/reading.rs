@@ -22,7 +22,8 @@ pub enum CatchUp {
     Current,
     /// By adding these.
     Changes(MeterChanges),
-    /// By loading the meter again: what happened since is not kept any more, or this is an older store.
+    /// By loading the meter again: what happened since is not kept any more, or the version is of another history than the store's, as
+    /// after a restore.
     Reload,
 }
 
@@ -192,7 +193,7 @@ pub(super) async fn changes_since(
     held: i64,
 ) -> Result<CatchUp, StoreError> {
     let query = sqlx::query(
-        "SELECT id, version, pruned, CASE WHEN memory_version > $3 THEN memory END AS memory FROM meter \
+        "SELECT id, version, pruned, memory_version, CASE WHEN memory_version > $3 THEN memory END AS memory FROM meter \
          WHERE organization = $1 AND definition = $2",
     );
     let query = query.bind(&*meter.organization).bind(&*meter.definition).bind(held);
@@ -202,10 +203,18 @@ pub(super) async fn changes_since(
         return Ok(CatchUp::Reload);
     }
     let query = sqlx::query(
-        "SELECT at, channel, amount FROM difference WHERE meter = $1 AND version > $2 ORDER BY version, number",
+        "SELECT version, at, channel, amount FROM difference WHERE meter = $1 AND version >= $2 ORDER BY version, number",
     );
     let rows = query.bind(id).bind(held).fetch_all(&mut *connection).await?;
-    let differences = rows.iter().map(difference).collect::<Result<_, _>>()?;
+    let versions = rows.iter().map(|row| row.try_get("version")).collect::<Result<Vec<i64>, _>>()?;
+    let known = versions.iter().take_while(|version| **version == held).count();
+    // What was written by an operator from before steps were random may have no difference.
+    let is_of_this_history = known > 0 || [0, pruned, row.try_get("memory_version")?].contains(&held);
+    if !is_of_this_history {
+        return Ok(CatchUp::Reload);
+    }
+    let differences = rows.iter().skip(known).map(difference).collect::<Result<Vec<_>, _>>()?;
+    let differences = differences.into_iter().filter(|one| !one.amount.is_zero()).collect();
     Ok(CatchUp::Changes(MeterChanges { version, memory: row.try_get("memory")?, differences }))
 }
 

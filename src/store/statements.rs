@@ -8,8 +8,12 @@ use super::{
     meter::{MeterDifference, MeterId},
     rows::{given, kept_channel, pieces, register},
 };
-use crate::core::usage::register::{Register, RegisterId};
+use crate::core::{
+    calendar::Instant,
+    usage::register::{Register, RegisterId},
+};
 use chrono::Utc;
+use rust_decimal::Decimal;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 use std::collections::BTreeMap;
 
@@ -21,9 +25,16 @@ const NO_TEXT: Option<&str> = None;
 pub(super) struct RaisedMeter {
     /// Its number.
     pub id: i64,
+    /// Its version before; 0: it was never written.
+    pub before: i64,
     /// Its new version.
     pub version: i64,
 }
+
+/// How far a version rises at most. Who holds a version must not find another history at the same one, such as that which was
+/// written after a backup was restored: so it rises by a random step. A meter that is written a thousand times a second has
+/// versions for 130 years.
+const LONGEST_STEP: i64 = 1 << 22;
 
 /// Raises the versions of meters, each of another one and in the order of meters. That comes before anything is read.
 pub(super) async fn raise_versions(
@@ -31,25 +42,27 @@ pub(super) async fn raise_versions(
     meters: &[&MeterId],
 ) -> Result<Vec<RaisedMeter>, StoreError> {
     let (dialect, mut raised) = (Dialect::of(connection), BTreeMap::new());
+    let step = 1 + random_number()? % LONGEST_STEP;
     for piece in pieces(meters) {
         let sql = format!(
             "INSERT INTO meter (id, organization, definition, version, pruned, memory_version) \
-             SELECT column1, column2, column3, 1, 0, 0 FROM {} \
-             ON CONFLICT (organization, definition) DO UPDATE SET version = meter.version + 1 \
+             SELECT column1, column2, column3, column4, 0, 0 FROM {} \
+             ON CONFLICT (organization, definition) DO UPDATE SET version = meter.version + excluded.version \
              RETURNING organization, definition, id, version",
-            given(dialect, piece.len(), 3)
+            given(dialect, piece.len(), 4)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for meter in piece.rows {
-            query = query.bind(random_number()?).bind(&*meter.organization).bind(&*meter.definition);
+            query = query.bind(random_number()?).bind(&*meter.organization).bind(&*meter.definition).bind(step);
         }
         for _ in 0..piece.empty {
-            query = query.bind(None::<i64>).bind(NO_TEXT).bind(NO_TEXT);
+            query = query.bind(None::<i64>).bind(NO_TEXT).bind(NO_TEXT).bind(None::<i64>);
         }
         for row in query.fetch_all(&mut *connection).await? {
             let (organization, definition): (&str, &str) = (row.try_get("organization")?, row.try_get("definition")?);
             let meter = MeterId { organization: organization.into(), definition: definition.into() };
-            raised.insert(meter, RaisedMeter { id: row.try_get("id")?, version: row.try_get("version")? });
+            let version: i64 = row.try_get("version")?;
+            raised.insert(meter, RaisedMeter { id: row.try_get("id")?, before: version - step, version });
         }
     }
     let missing = || StoreError::Unreadable("a meter that was written is not there".to_owned());
@@ -101,7 +114,8 @@ fn rows_of_keys(dialect: Dialect, keys: usize) -> String {
     (0..keys).map(row).collect::<Vec<_>>().join(" UNION ALL ")
 }
 
-/// Keeps what changes of meters.
+/// Keeps what changes of meters. Each version has a difference, be it none: by these, a version that somebody holds is known to be of
+/// this history.
 pub(super) async fn keep(
     connection: &mut AnyConnection,
     changed: &[(RaisedMeter, RegisterChanges)],
@@ -110,11 +124,19 @@ pub(super) async fn keep(
         .iter()
         .flat_map(|(meter, changes)| changes.changed.iter().map(move |(id, register)| (meter.id, id, register)));
     keep_registers(connection, &registers.collect::<Vec<_>>()).await?;
-    let sums: Vec<_> = changed.iter().map(|(meter, changes)| (meter, changes.sums())).collect();
+    let sums: Vec<_> = changed.iter().map(|(meter, changes)| (meter, or_none(changes.sums()))).collect();
     let differences = sums
         .iter()
         .flat_map(|(meter, sums)| (0_i64..).zip(sums).map(move |(number, difference)| (**meter, number, difference)));
     keep_differences(connection, &differences.collect::<Vec<_>>()).await
+}
+
+/// One difference at least.
+fn or_none(mut sums: Vec<MeterDifference>) -> Vec<MeterDifference> {
+    if sums.is_empty() {
+        sums.push(MeterDifference { at: Instant::UNIX_EPOCH, channel: None, amount: Decimal::ZERO });
+    }
+    sums
 }
 
 async fn keep_registers(

@@ -320,6 +320,9 @@ async fn who_attacks_is_refused_and_others_are_served() {
         })
     };
     let batch = |events: usize| Value::Array((0..events).map(event).collect()).to_string();
+    let (status, _, body) = service.sends("POST", "/v1/events?amount=5", BATCH, &batch(1));
+    let said = "events have no parameters in their URL: all that counts is in the body";
+    assert_eq!((status, &body["detail"]), (400, &json!(said)));
     let (status, _, body) = service.sends("POST", "/v1/events", BATCH, &batch(1001));
     assert_eq!((status, &body["detail"]), (413, &json!("a batch has at most 1000 events: send a part of it")));
     let (status, _, body) = service.sends("POST", "/v1/events", BATCH, &batch(20_000));

@@ -10,7 +10,7 @@ use crate::{
 use entitlement_operator::{
     core::usage::register::RegisterId,
     store::{
-        CountOutcome, MeterTurn, PersistentStore, RegisterChanges, StoreIdentity,
+        CatchUp, CountOutcome, MeterTurn, PersistentStore, RegisterChanges, StoreIdentity,
         meter::{MeterChanges, MeterId, StoredMeter},
     },
 };
@@ -77,7 +77,7 @@ async fn takes(store: PersistentStore, organizations: [&'static str; 2], writer:
             turn.key = format!("{writer}-{number}");
         }
         match store.count(&mut turns, &known).await.unwrap() {
-            CountOutcome::Kept(_) => {
+            CountOutcome::Kept(..) => {
                 for (turn, got) in turns.iter_mut().zip(&mut got) {
                     *got += i64::from(turn.has_one);
                     catch_up(&store, &turn.meter, &mut turn.held).await;
@@ -110,12 +110,13 @@ async fn what_is_left_is_given_out_once(#[values(Sqlite, Postgres)] kind: Kind) 
 async fn what_is_not_written_is_not_counted_as_a_commit(#[values(Sqlite, Postgres)] kind: Kind) {
     let place = Place::new(kind).await;
     let store = place.open().await;
-    write(&store, "acme", vec![report("all", 1, &LEFT.to_string()), report("mine", 2, "0")]).await.unwrap();
+    let all = vec![report("all", 1, &LEFT.to_string()), report("mine", 2, "0")];
+    let version = write(&store, "acme", all).await.unwrap().version;
     let before = store.identity().await.unwrap();
     let mut turns = [Taking { key: "mine".to_owned(), ..Taking::of("acme") }];
     assert_eq!(store.count(&mut turns, &before).await.unwrap(), CountOutcome::Nothing);
     assert!(turns[0].is_known);
-    assert_eq!((turns[0].held.version, turns[0].used()), (1, decimal("40")));
+    assert_eq!((turns[0].held.version, turns[0].used()), (version, decimal("40")));
     assert_eq!(store.identity().await.unwrap(), before);
 }
 
@@ -131,9 +132,45 @@ async fn nothing_is_counted_by_what_is_known_of_another_store(#[values(Sqlite, P
     // Whether something would be written, or all would be refused.
     for (known, left) in [(&another, LEFT), (&newer, LEFT), (&another, 0), (&newer, 0)] {
         turns[0].left = left;
-        assert_eq!(store.count(&mut turns, known).await.unwrap(), CountOutcome::Replaced);
+        assert_eq!(store.count(&mut turns, known).await.unwrap(), CountOutcome::Replaced(here.clone()));
         assert_eq!((store.identity().await.unwrap(), total(&store, "acme").await), (here.clone(), decimal("0")));
     }
     turns[0].left = LEFT;
-    assert_eq!(store.count(&mut turns, &here).await.unwrap(), CountOutcome::Kept(vec![1]));
+    let CountOutcome::Kept(versions, identity) = store.count(&mut turns, &here).await.unwrap() else { panic!() };
+    assert_eq!(store.versions(None, 10).await.unwrap(), [(meter("acme"), versions[0])]);
+    assert_eq!((store.identity().await.unwrap(), identity.commits), (identity, here.commits + 1));
+}
+
+/// A database is restored under whoever holds what was counted after the backup, and is written as often as before.
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_counted_after_a_backup_is_not_taken_for_what_is_counted_after_it_is_restored(
+    #[values(Sqlite, Postgres)] kind: Kind,
+) {
+    let place = Place::new(kind).await;
+    let store = place.open().await;
+    let count = async |key: &str| write(&store, "acme", vec![report(key, 1, "1")]).await.unwrap().version;
+    let kept = count("kept").await;
+    let mut turns = [Taking { key: "mine".to_owned(), ..Taking::of("acme") }];
+    for number in 0..5 {
+        count(&format!("lost-{number}")).await;
+    }
+    catch_up(&store, &meter("acme"), &mut turns[0].held).await;
+    let lost = turns[0].held.version;
+    assert_eq!(turns[0].used(), decimal("6"));
+    place
+        .execute(
+            "UPDATE meter SET version = (SELECT MIN(version) FROM difference); \
+             DELETE FROM difference WHERE version > (SELECT version FROM meter); DELETE FROM register WHERE key <> 'kept'",
+        )
+        .await;
+    for number in 0..5 {
+        count(&format!("new-{number}")).await;
+        assert_eq!(store.since(&meter("acme"), lost).await.unwrap(), CatchUp::Reload, "{number}");
+        let known = store.identity().await.unwrap();
+        assert_eq!(store.count(&mut turns, &known).await.unwrap(), CountOutcome::Reload(meter("acme")), "{number}");
+    }
+    assert_eq!(total(&store, "acme").await, decimal("6"));
+    assert!(matches!(store.since(&meter("acme"), kept).await.unwrap(), CatchUp::Changes(_)));
+    assert!(matches!(store.since(&meter("acme"), 0).await.unwrap(), CatchUp::Changes(_)));
 }

@@ -73,17 +73,39 @@ async fn what_an_origin_says_still_stays(#[values(Sqlite, Postgres)] kind: Kind)
 async fn who_is_behind_what_was_taken_out_loads_again(#[values(Sqlite, Postgres)] kind: Kind) {
     let place = Place::new(kind).await;
     let store = place.open().await;
+    let mut versions = Vec::new();
     for second in 0..5 {
-        write(&store, "acme", vec![report("a", second, &second.to_string())]).await.unwrap();
+        versions.push(write(&store, "acme", vec![report("a", second, &second.to_string())]).await.unwrap().version);
     }
     let before = |moment| MeterPruning { differences: Some(moment), ..pruning() };
     store.prune(1, &before(Utc::now() - TimeDelta::hours(1))).await.unwrap();
-    assert!(matches!(store.since(&meter("acme"), 1).await.unwrap(), CatchUp::Changes(_)));
+    assert!(matches!(store.since(&meter("acme"), versions[0]).await.unwrap(), CatchUp::Changes(_)));
     store.prune(1, &before(Utc::now() + TimeDelta::hours(1))).await.unwrap();
-    assert_eq!(store.since(&meter("acme"), 4).await.unwrap(), CatchUp::Reload);
-    assert_eq!(store.since(&meter("acme"), 5).await.unwrap(), CatchUp::Current);
+    assert_eq!(store.since(&meter("acme"), versions[3]).await.unwrap(), CatchUp::Reload);
+    assert_eq!(store.since(&meter("acme"), versions[4]).await.unwrap(), CatchUp::Current);
     assert_eq!(total(&store, "acme").await, decimal("4"));
-    write(&store, "acme", vec![report("b", 1, "1")]).await.unwrap();
-    let CatchUp::Changes(changes) = store.since(&meter("acme"), 5).await.unwrap() else { panic!() };
-    assert_eq!((changes.version, changes.differences.len()), (6, 1));
+    let last = write(&store, "acme", vec![report("b", 1, "1")]).await.unwrap().version;
+    let CatchUp::Changes(changes) = store.since(&meter("acme"), versions[4]).await.unwrap() else { panic!() };
+    assert_eq!((changes.version, changes.differences.len()), (last, 1));
+}
+
+#[rstest]
+#[tokio::test]
+async fn very_many_differences_are_taken_out_in_several_commits(#[values(Sqlite, Postgres)] kind: Kind) {
+    let place = Place::new(kind).await;
+    let store = place.open().await;
+    for commit in 0..4 {
+        let seconds = commit * 600..(commit + 1) * 600;
+        write(&store, "acme", seconds.map(|second| report(&second.to_string(), second, "1")).collect()).await.unwrap();
+    }
+    let before = store.identity().await.unwrap().commits;
+    let all = MeterPruning { differences: Some(Utc::now() + TimeDelta::hours(1)), ..pruning() };
+    store.prune(1, &all).await.unwrap();
+    assert_eq!(
+        store.identity().await.unwrap().commits,
+        before + 2,
+        "1,000 of them, and the rest of what the last one belongs to"
+    );
+    assert_eq!(store.since(&meter("acme"), 0).await.unwrap(), CatchUp::Reload);
+    assert_eq!(total(&store, "acme").await, decimal("2400"));
 }

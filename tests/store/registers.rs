@@ -7,7 +7,7 @@ use crate::place::{
 use entitlement_operator::store::{
     CatchUp, StoreError, StoreProgress,
     meter::{
-        MeterWrite,
+        MeterChanges, MeterWrite,
         RegisterOutcome::{Counted, Older, Unchanged},
         RegisterWrite, StoredMeter,
     },
@@ -21,6 +21,7 @@ async fn a_report_is_counted_once_and_corrected(#[values(Sqlite, Postgres)] kind
     let store = place.open().await;
     let case = |second, amount| RegisterWrite { at: None, ..report("case-1", second, amount) };
     let mut replica = StoredMeter::default();
+    let mut versions = vec![0];
     let steps = [
         (case(10, "0"), Unchanged, "0"),
         (case(20, "0.5"), Counted, "0.5"),
@@ -34,17 +35,18 @@ async fn a_report_is_counted_once_and_corrected(#[values(Sqlite, Postgres)] kind
     ];
     for (number, (step, outcome, sum)) in steps.into_iter().enumerate() {
         let done = write(&store, "acme", vec![step]).await.unwrap();
-        assert_eq!(
-            (done.version, done.registers),
-            (i64::try_from(number).unwrap() + 1, vec![outcome]),
-            "step {number}"
-        );
+        assert_eq!(done.registers, [outcome], "step {number}");
+        assert!(done.version > versions[number], "step {number}");
+        versions.push(done.version);
         assert_eq!(total(&store, "acme").await, decimal(sum), "step {number}");
         let CatchUp::Changes(changes) = store.since(&meter("acme"), replica.version).await.unwrap() else { panic!() };
         replica.add(changes).unwrap();
         assert_eq!(replica, store.load(&meter("acme")).await.unwrap(), "step {number}");
     }
-    assert_eq!(store.since(&meter("acme"), 9).await.unwrap(), CatchUp::Current);
+    for version in &versions[..9] {
+        assert!(matches!(store.since(&meter("acme"), *version).await.unwrap(), CatchUp::Changes(_)), "{version}");
+    }
+    assert_eq!(store.since(&meter("acme"), versions[9]).await.unwrap(), CatchUp::Current);
     let registers = store.registers(&meter("acme"), None, 10).await.unwrap();
     let [(id, register)] = registers.as_slice() else { panic!("{registers:?}") };
     assert_eq!((&*id.origin, &*id.key), ("billing", "case-1"));
@@ -59,13 +61,13 @@ async fn a_corrected_time_or_channel_moves_what_was_counted(#[values(Sqlite, Pos
     let place = Place::new(kind).await;
     let store = place.open().await;
     let phone = |second, amount| RegisterWrite { channel: Some("phone".into()), ..report("a", second, amount) };
-    write(&store, "acme", vec![report("a", 10, "3"), report("b", 10, "4")]).await.unwrap();
+    let first = write(&store, "acme", vec![report("a", 10, "3"), report("b", 10, "4")]).await.unwrap().version;
     write(&store, "acme", vec![phone(20, "5")]).await.unwrap();
     let ledger = store.load(&meter("acme")).await.unwrap().ledger;
     assert_eq!(ledger.between(at(10), at(11)), decimal("4"));
     let entries: Vec<_> = ledger.entries(at(20), at(21)).collect();
     assert_eq!(entries, [(Some(&"phone".into()), decimal("5"))]);
-    let CatchUp::Changes(changes) = store.since(&meter("acme"), 1).await.unwrap() else { panic!() };
+    let CatchUp::Changes(changes) = store.since(&meter("acme"), first).await.unwrap() else { panic!() };
     let told: Vec<_> = changes.differences.iter().map(|one| (one.at, one.channel.as_deref(), one.amount)).collect();
     assert_eq!(told, [(at(10), None, decimal("-3")), (at(20), Some("phone"), decimal("5"))]);
 }
@@ -97,18 +99,22 @@ async fn what_is_remembered_and_how_far_something_is_comes_with_the_same_commit(
     let store = place.open().await;
     let remembering = |memory: &str| MeterWrite { memory: Some(memory.to_owned()), ..write_of("acme", Vec::new()) };
     let progress = |value: &str| StoreProgress { name: "prometheus".to_owned(), value: value.to_owned() };
-    store.write(1, &[remembering("{\"a\":1}")], &[progress("1")]).await.unwrap();
-    store.write(1, &[write_of("acme", vec![report("a", 1, "1")])], &[]).await.unwrap();
-    let CatchUp::Changes(changes) = store.since(&meter("acme"), 1).await.unwrap() else { panic!() };
-    assert_eq!((changes.version, changes.memory), (2, None));
+    let first = store.write(1, &[remembering("{\"a\":1}")], &[progress("1")]).await.unwrap()[0].version;
+    let second = store.write(1, &[write_of("acme", vec![report("a", 1, "1")])], &[]).await.unwrap()[0].version;
+    let CatchUp::Changes(changes) = store.since(&meter("acme"), first).await.unwrap() else { panic!() };
+    assert_eq!((changes.version, changes.memory), (second, None));
     let refused = store.write(0, &[remembering("{\"a\":2}")], &[progress("2")]).await;
     assert_eq!(refused, Err(StoreError::Superseded));
     assert_eq!(store.load(&meter("acme")).await.unwrap().memory.as_deref(), Some("{\"a\":1}"));
     assert_eq!(store.progress("prometheus").await.unwrap().as_deref(), Some("1"));
     assert_eq!(store.progress("other").await.unwrap(), None);
-    store.write(2, &[remembering("{\"a\":2}")], &[progress("2")]).await.unwrap();
-    let CatchUp::Changes(changes) = store.since(&meter("acme"), 2).await.unwrap() else { panic!() };
-    assert_eq!((changes.version, changes.memory.as_deref()), (3, Some("{\"a\":2}")));
+    let third = store.write(2, &[remembering("{\"a\":2}")], &[progress("2")]).await.unwrap()[0].version;
+    let changed = MeterChanges { version: third, memory: Some("{\"a\":2}".to_owned()), differences: Vec::new() };
+    assert_eq!(store.since(&meter("acme"), second).await.unwrap(), CatchUp::Changes(changed.clone()));
+    // Also of the version that was only remembered before, which nothing but its difference tells.
+    let fourth = store.write(2, &[remembering("{\"a\":3}")], &[]).await.unwrap()[0].version;
+    let changed = MeterChanges { version: fourth, memory: Some("{\"a\":3}".to_owned()), ..changed };
+    assert_eq!(store.since(&meter("acme"), third).await.unwrap(), CatchUp::Changes(changed));
     assert_eq!(store.progress("prometheus").await.unwrap().as_deref(), Some("2"));
-    assert_eq!(store.identity().await.unwrap().commits, 3);
+    assert_eq!(store.identity().await.unwrap().commits, 4);
 }

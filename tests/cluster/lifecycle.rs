@@ -28,7 +28,7 @@ async fn a_renewal_follows_without_a_gap_and_without_a_new_object() {
     let cluster = cluster().await;
     cluster.feature().await;
     let name = cluster.name.clone();
-    let end = seconds_from_now(5);
+    let end = seconds_from_now(10);
     cluster.create(grant(&name, &name, &name, json!({"end": end}))).await.unwrap();
     cluster.object("ConfigMap", "$", "$").await;
     let renewal = format!("{name}-again");
@@ -41,7 +41,7 @@ async fn a_renewal_follows_without_a_gap_and_without_a_new_object() {
         .until("EntitlementInstance", "entitlements", "$", "is renewed", |seen| seen["status"]["renewedBy"] == renewal)
         .await;
 
-    let (uids, _, absent) = observe(&cluster, "$", &seconds_from_now(7)).await;
+    let (uids, _, absent) = observe(&cluster, "$", &seconds_from_now(12)).await;
     assert_eq!((uids.len(), absent), (1, 0), "the object was made anew, or was away: {uids:?}, {absent}");
     cluster.phase("$", "Expired").await;
     cluster.phase(&renewal, "Active").await;
@@ -125,7 +125,7 @@ async fn the_runner_up_comes_up_at_the_second_at_which_the_winner_ends() {
     let cluster = cluster().await;
     cluster.feature().await;
     let name = cluster.name.clone();
-    let end = seconds_from_now(4);
+    let end = seconds_from_now(12);
     cluster.create(grant(&name, &name, &name, json!({"end": end}))).await.unwrap();
     cluster.phase("$", "Active").await;
     let second = format!("{name}-second");
@@ -134,7 +134,7 @@ async fn the_runner_up_comes_up_at_the_second_at_which_the_winner_ends() {
     assert!(refused["message"].as_str().unwrap().contains(&format!("entitlements/{name}")), "{refused}");
     let seen = cluster.phase(&second, "Rejected").await;
     assert_eq!(seen["status"]["nextTransition"], json!({"at": end, "phase": "Active"}));
-    let (_, _, absent) = observe(&cluster, "$", &seconds_from_now(6)).await;
+    let (_, _, absent) = observe(&cluster, "$", &seconds_from_now(14)).await;
     assert_eq!(absent, 0, "there was a moment without the object");
     cluster.phase(&second, "Active").await;
     cluster.phase("$", "Expired").await;
@@ -145,16 +145,16 @@ async fn an_amendment_extends_an_end_without_a_rewrite() {
     let cluster = cluster().await;
     cluster.feature().await;
     let name = cluster.name.clone();
-    let end = seconds_from_now(4);
+    let end = seconds_from_now(10);
     cluster.create(grant(&name, &name, &name, json!({"end": end}))).await.unwrap();
     cluster.object("ConfigMap", "$", "$").await;
-    let effective = seconds_from_now(2);
+    let effective = seconds_from_now(6);
     let amendment = json!({"name": "longer", "effective": effective, "end": "2100-01-01"});
     cluster
         .merge("EntitlementInstance", "entitlements", "$", json!({"spec": {"amendments": [amendment]}}))
         .await
         .unwrap();
-    let (uids, versions, absent) = observe(&cluster, "$", &seconds_from_now(6)).await;
+    let (uids, versions, absent) = observe(&cluster, "$", &seconds_from_now(12)).await;
     assert_eq!((uids.len(), versions.len(), absent), (1, 1, 0), "rewritten or withdrawn");
     let seen = cluster.phase("$", "Active").await;
     assert_eq!(seen["status"]["end"], "2100-01-02T00:00:00Z");
@@ -301,7 +301,7 @@ spec:
             crate::harness::FEATURE.replace("metadata: {name: $}", &format!("metadata: {{name: $-{grace}}}"));
         cluster.apply(&definition.replace("type: Feature", &format!("type: Feature\n  gracePeriod: {length}"))).await;
     }
-    let end = seconds_from_now(6);
+    let end = seconds_from_now(20);
     for grace in ["short", "long"] {
         cluster.create(grant(grace, &name, &format!("{name}-{grace}"), json!({"end": end}))).await.unwrap();
         cluster.phase(grace, "Active").await;

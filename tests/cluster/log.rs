@@ -37,7 +37,7 @@ async fn story(cluster: &Cluster) {
     change(json!({"state": "Cancelled"})).await;
     cluster.phase("$", "Cancelled").await;
     let timed = format!("{name}-timed");
-    let term = json!({"start": seconds_from_now(3), "end": seconds_from_now(6)});
+    let term = json!({"start": seconds_from_now(6), "end": seconds_from_now(14)});
     cluster.create(grant(&timed, &name, &name, term)).await.unwrap();
     cluster.phase("$-timed", "Expired").await;
 }

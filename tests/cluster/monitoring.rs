@@ -78,7 +78,7 @@ fn make_all_kinds_of_state(stage: &Stage) {
 /// Waits until an operator has brought all of them where they belong, and one more.
 fn until_all_is_decided(stage: &Stage) {
     // One that is accepted, begins, and ends while the operator looks on.
-    let spec = json!({"start": seconds_from_now(8), "end": seconds_from_now(11)});
+    let spec = json!({"start": seconds_from_now(10), "end": seconds_from_now(18)});
     applied(stage, &grant("brief", "globex", "extra", spec).to_string());
     for (name, phase) in [("brief", "Expired"), ("soon", "Waiting"), ("acme-backup", "Active")] {
         let phase = format!("--for=jsonpath={{.status.phase}}={phase}");

@@ -7,7 +7,7 @@ use serde_json::json;
 async fn a_term_begins_and_ends_by_itself() {
     let cluster = cluster().await;
     cluster.feature().await;
-    let (start, end) = (seconds_from_now(3), seconds_from_now(6));
+    let (start, end) = (seconds_from_now(6), seconds_from_now(14));
     cluster
         .create(grant(&cluster.name, &cluster.name, &cluster.name, json!({"start": start, "end": end})))
         .await

@@ -212,7 +212,7 @@ async fn what_is_given_for_a_while_comes_and_goes_by_itself() {
     sold(&cluster).await;
     subscribe(&cluster, &cluster.name, "business", json!({"start": "2020-01-01"})).await;
     gives(&cluster, "$", &["+members 25"]).await;
-    let (start, end) = (seconds_from_now(4), seconds_from_now(9));
+    let (start, end) = (seconds_from_now(8), seconds_from_now(18));
     change(
         &cluster,
         "$",

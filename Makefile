@@ -29,7 +29,7 @@ packages:
 # Property tests make up their cases from this seed, so that the same code comes to the same end everywhere.
 SEED ?= 20261127
 # Tests on a cluster wait more than they work: for seconds at which something begins or ends.
-THREADS ?= $(shell echo $$((2 * $$(nproc))))
+THREADS ?= $(shell echo $$((1 + $$(nproc))))
 test: export PROPTEST_RNG_SEED ?= $(SEED)
 
 # Real clients of the API, which tests/cluster/clients.rs runs: those of the present lists, once.
@@ -70,7 +70,7 @@ fuzz: ## Fuzzes schemas, templates, formats and manifests for TIME seconds in al
 	@ulimit -v 8000000; target/debug/examples/fuzz --time $(TIME) $(TARGET)
 
 .PHONY: check
-check: $(CARGO_DENY) ## Checks format, lints, generated files, time zone data and the dependencies (cargo-deny is built here, once: 3 minutes).
+check: $(CARGO_DENY) ## Checks format, lints, generated files, time zone data and the dependencies (cargo-deny is built here, once: 2 minutes).
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- --deny warnings
 	@$(MAKE) --no-print-directory generated-files-current
@@ -79,7 +79,7 @@ check: $(CARGO_DENY) ## Checks format, lints, generated files, time zone data an
 	@$(CARGO_DENY) --locked check --allow no-license-field licenses bans sources
 
 $(CARGO_DENY):
-	cargo install --quiet --locked --version $(CARGO_DENY_VERSION) --root target/tools/cargo-deny-$(CARGO_DENY_VERSION) --target-dir target/tools/build cargo-deny
+	cargo install --quiet --debug --locked --version $(CARGO_DENY_VERSION) --root target/tools/cargo-deny-$(CARGO_DENY_VERSION) --target-dir target/tools/build cargo-deny
 	@rm -r target/tools/build
 
 .PHONY: build

@@ -94,8 +94,8 @@ mod tests {
         StoreIdentity { id: id.to_owned(), commits }
     }
 
-    fn replaced(before: StoreIdentity, first: StoreIdentity) -> Option<ReplacedStore> {
-        Some(ReplacedStore { before, first })
+    fn replaced(before: StoreIdentity, first: StoreIdentity) -> ReplacedStore {
+        ReplacedStore { before, first }
     }
 
     #[test]
@@ -105,10 +105,10 @@ mod tests {
         let (one, other) = (sight.known(), sight.known());
         sight.saw(&sight.known(), &store("a", 100));
         sight.saw(&one, &store("a", 80));
-        assert_eq!((sight.number(), sight.replaced()), (1, replaced(store("a", 100), store("a", 80))));
+        assert_eq!((sight.number(), sight.replaced()), (1, Some(replaced(store("a", 100), store("a", 80)))));
         sight.saw(&other, &store("a", 81));
         sight.saw(&sight.known(), &store("a", 130));
-        assert_eq!((sight.number(), sight.replaced()), (1, replaced(store("a", 100), store("a", 80))));
+        assert_eq!((sight.number(), sight.replaced()), (1, Some(replaced(store("a", 100), store("a", 80)))));
         assert_eq!(sight.known().identity, Some(store("a", 130)));
     }
 
@@ -130,7 +130,7 @@ mod tests {
         sight.saw(&sight.known(), &store("b", 3));
         sight.saw(&before, &store("a", 101));
         assert_eq!((sight.number(), sight.known().identity), (1, Some(store("b", 3))));
-        assert_eq!(sight.replaced(), replaced(store("a", 100), store("b", 3)));
+        assert_eq!(sight.replaced(), Some(replaced(store("a", 100), store("b", 3))));
     }
 
     #[test]
@@ -139,9 +139,9 @@ mod tests {
         sight.saw(&sight.known(), &store("a", 100));
         sight.saw(&sight.known(), &store("a", 80));
         sight.saw(&sight.known(), &store("a", 70));
-        assert_eq!(sight.replaced(), replaced(store("a", 100), store("a", 70)));
+        assert_eq!(sight.replaced(), Some(replaced(store("a", 100), store("a", 70))));
         sight.compared(&store("a", 80));
-        assert_eq!(sight.replaced(), replaced(store("a", 100), store("a", 70)));
+        assert_eq!(sight.replaced(), Some(replaced(store("a", 100), store("a", 70))));
         sight.compared(&store("a", 70));
         assert_eq!((sight.number(), sight.replaced()), (2, None));
     }

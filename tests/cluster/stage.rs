@@ -33,10 +33,9 @@ impl Stage {
     }
 
     pub fn start_with(options: PlaneOptions) -> Self {
-        let mut stage = Self::bare(options);
+        let mut stage = Self::bare(PlaneOptions { controllers: false, ..options });
         stage.install();
-        // The garbage collector looks for new kinds every 30 s, and when it starts.
-        stage.plane.restart(Process::ControllerManager).unwrap_or_else(|error| panic!("{error}"));
+        stage.plane.start_process(Process::ControllerManager).unwrap_or_else(|error| panic!("{error}"));
         stage
     }
 

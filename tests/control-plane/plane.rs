@@ -66,6 +66,8 @@ pub struct PlaneOptions {
     /// A folder to live in, which stays; a plane that was there before goes on with its data. Without one, the plane has
     /// a folder of its own under `target/control-plane/run`, which goes with it unless `CONTROL_PLANE_KEEP` is set.
     pub folder: Option<PathBuf>,
+    /// Whether the controllers start with it. They look for new kinds as they start, and every 30 s: who installs some starts them then.
+    pub controllers: bool,
     /// Whether the API server streams lists to who watches. Kubernetes 1.33 does not, unless it is told to.
     pub streams_lists: bool,
     /// How long each of the programs may take to start.
@@ -74,7 +76,14 @@ pub struct PlaneOptions {
 
 impl Default for PlaneOptions {
     fn default() -> Self {
-        Self { audit: false, admission: None, folder: None, streams_lists: true, deadline: Duration::from_mins(2) }
+        Self {
+            audit: false,
+            admission: None,
+            folder: None,
+            controllers: true,
+            streams_lists: true,
+            deadline: Duration::from_mins(2),
+        }
     }
 }
 
@@ -93,12 +102,12 @@ pub struct Plane {
 }
 
 impl Plane {
-    /// Starts a control plane, and returns when its API server and its controllers are at work.
+    /// Starts a control plane, and returns when its API server and, with these, its controllers are at work.
     ///
     /// # Errors
     /// A program is not built, does not start in time, or ends; the message has the end of its log.
     pub fn start(options: PlaneOptions) -> Result<Self, PlaneError> {
-        let PlaneOptions { audit, admission, folder, streams_lists, deadline } = options;
+        let PlaneOptions { audit, admission, folder, controllers, streams_lists, deadline } = options;
         for process in Process::ALL {
             programs::find(process.program())?;
         }
@@ -126,7 +135,9 @@ impl Plane {
         started.launch(Process::ApiServer)?;
         started.await_etcd()?;
         started.await_api_server()?;
-        started.start_process(Process::ControllerManager)?;
+        if controllers {
+            started.start_process(Process::ControllerManager)?;
+        }
         Ok(started)
     }
 
@@ -207,6 +218,8 @@ impl Plane {
         let mut command = Command::new(&self.kubectl);
         let home = self.place.folder.join("home");
         command.env("KUBECONFIG", &self.kubeconfig).env("KUBECACHEDIR", home.join("cache")).env("HOME", home);
+        // It is gone before it has filled any memory.
+        command.env("GOGC", "400");
         command
     }
 

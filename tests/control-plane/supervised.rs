@@ -43,8 +43,8 @@ impl Supervised {
             .args([place.folder.as_os_str(), OsStr::new(name), OsStr::new(abandoned)])
             .arg(program)
             .args(arguments)
-            // A plane lives for minutes on a machine with more memory than time: what it throws away is collected half as often.
-            .env("GOGC", "200")
+            // A plane lives for minutes on a machine with more memory than time: what it throws away is collected seldom.
+            .envs([("GOGC", "400"), ("GOMEMLIMIT", "1GiB")])
             .stdin(Stdio::piped())
             .stdout(slot)
             .stderr(folder)

@@ -12,10 +12,7 @@ use super::{
     output::FIELD_MANAGER,
 };
 use crate::{
-    core::reason::ReasonCode,
-    evaluation::status::metered::replaced,
-    installation::STORE_NOTE,
-    metering::{MeteringNews, ReplacedStore},
+    core::reason::ReasonCode, evaluation::status::metered::replaced, installation::STORE_NOTE, metering::MeteringNews,
     store::note::StoreNote,
 };
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -129,14 +126,13 @@ async fn see(context: &ControllerContext, noted: Option<StoreNote>, sighting: Op
     let Ok(Some(current)) = timeout(ANSWER, context.meters.ask_for_identity()).await else {
         return Some(noted.sighted(sighting));
     };
-    let Some(ReplacedStore { before, first }) = context.meters.replaced() else {
-        return Some(noted.seen(&current, sighting, clock::now()));
-    };
-    if noted.found.is_some() {
-        context.meters.compared(&first);
+    // Others here may have written to it since they found it. It counts until something is noted, and not again: that may be that it
+    // was confirmed.
+    let found = context.meters.replaced().map(|replaced| replaced.first);
+    if let Some(first) = &found {
+        context.meters.compared(first);
     }
-    // Others here may have written to it since they found it.
-    Some(noted.reached(Some(before)).seen(&first, sighting, clock::now()))
+    Some(noted.seen(found.as_ref().unwrap_or(&current), sighting, clock::now()))
 }
 
 /// Has it said where it is asked for. Whether something is wrong.

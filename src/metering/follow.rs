@@ -14,16 +14,19 @@ use tokio::time::Instant;
 
 /// How often it is looked what was written: each time, all of that is read, while more is written.
 pub(super) const FOLLOWS: Duration = Duration::from_millis(100);
+/// How often it is looked where nothing seems to be written: a store that was restored may have been written as often as the one before.
+const ANYWAY: Duration = Duration::from_mins(1);
 
 impl<F: Fn(MeteringNews)> Clerk<'_, F> {
     /// Takes over what was written since it was looked last, and says whether it has: where it was looked just now, it is put off.
     /// Where nothing was written, that costs one question, which was asked anyhow.
     pub(super) async fn follow(&mut self, store: &PersistentStore) -> Result<bool, StoreError> {
         let commits = self.desk.state().identity.as_ref().map(|identity| identity.commits);
-        if commits == self.followed {
+        let ago = self.followed_at.map(|at| at.elapsed());
+        if commits == self.followed && ago.is_some_and(|ago| ago < ANYWAY) {
             return Ok(true);
         }
-        if self.followed_at.is_some_and(|at| at.elapsed() < FOLLOWS) {
+        if ago.is_some_and(|ago| ago < FOLLOWS) {
             return Ok(false);
         }
         let mut news = BTreeSet::new();

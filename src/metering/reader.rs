@@ -20,14 +20,21 @@ use crate::{
     store::{CatchUp, PersistentStore, StoreAddress, StoreError, StoreIdentity, meter::MeterId},
 };
 use moka::sync::Cache;
-use std::sync::{
-    Arc, Mutex as Lock, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex as Lock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::Instant as Moment};
 
 /// How many meters are kept in memory: those that are asked for most.
 const KEPT: u64 = 20_000;
+
+/// How long what was found to be current counts by how often the store was written alone: one that was restored may have been written
+/// as often as the one before.
+const CURRENT: Duration = Duration::from_mins(1);
 
 /// A meter's place in memory; one asks the store for it at a time.
 pub(super) type KeptMeter = Arc<Mutex<MeterPlace>>;
@@ -37,8 +44,8 @@ pub(super) type KeptMeter = Arc<Mutex<MeterPlace>>;
 pub(super) struct MeterPlace {
     /// The meter, as it was known last.
     pub held: Option<HeldMeter>,
-    /// What the store said of itself before it was found to be current.
-    seen: Option<StoreIdentity>,
+    /// What the store said of itself before it was found to be current, and when that was.
+    seen: Option<(StoreIdentity, Moment)>,
     /// Of which store it is, by its number.
     of: Option<StoreNumber>,
 }
@@ -46,7 +53,8 @@ pub(super) struct MeterPlace {
 impl MeterPlace {
     /// Whether it was found to be current when the store had been written as often, or later.
     fn is_as_of(&self, identity: &StoreIdentity, store: StoreNumber) -> bool {
-        self.is_of(store) && self.seen.as_ref().is_some_and(|seen| is_as_of(seen, identity))
+        let is_current = |(seen, at): &(StoreIdentity, Moment)| at.elapsed() < CURRENT && is_as_of(seen, identity);
+        self.is_of(store) && self.seen.as_ref().is_some_and(is_current)
     }
 
     /// Whether what is in memory is of that store.
@@ -230,7 +238,7 @@ impl MeterReader {
             self.close().await;
         }
         renewed?;
-        place.seen = Some(identity);
+        place.seen = Some((identity, Moment::now()));
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! A good grant among a thousand bad ones, each bad in one of the ways that there are.
 
-use crate::harness::{Cluster, ORGANIZATION, Stage, condition, grant};
+use crate::harness::{Cluster, ORGANIZATION, Stage, alone_among_the_heavy, condition, grant};
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use std::{
@@ -77,6 +77,7 @@ async fn good(cluster: &Cluster, numbers: Range<usize>) -> Vec<Duration> {
 
 #[tokio::test]
 async fn a_thousand_bad_grants_do_not_delay_a_good_one() {
+    let _alone = alone_among_the_heavy().await;
     let stage = tokio::task::spawn_blocking(Stage::start).await.unwrap();
     let operator = stage.operator_that_logs("info", &[]);
     let cluster = stage.cluster().await;

@@ -1,6 +1,6 @@
 //! A tenant that makes many large instances in its own namespace, which name an organization that does not let them.
 
-use crate::harness::{Cluster, Stage, condition, grant};
+use crate::harness::{Cluster, Stage, alone_among_the_heavy, condition, grant};
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use std::{
@@ -28,6 +28,7 @@ async fn make(cluster: &Cluster, namespace: &str, number: usize) {
 
 #[tokio::test]
 async fn fifty_megabytes_of_them_cost_nobody_anything() {
+    let _alone = alone_among_the_heavy().await;
     let stage = tokio::task::spawn_blocking(Stage::start).await.unwrap();
     let operator = stage.operator_that_logs("info", &[]);
     let cluster = stage.cluster().await;

@@ -2,7 +2,7 @@
 
 use crate::{
     audit::{at_rest, requests},
-    harness::{Cluster, DEADLINE, Stage, grant, is_current},
+    harness::{Cluster, DEADLINE, Stage, alone_among_the_heavy, grant, is_current},
     plane::PlaneOptions,
 };
 use futures::{StreamExt, stream};
@@ -122,6 +122,7 @@ fn count(log: &Path, skip: usize) -> BTreeMap<String, usize> {
 
 #[tokio::test]
 async fn a_thousand_grants_cost_one_write_for_each_output_and_status() {
+    let _alone = alone_among_the_heavy().await;
     let options = PlaneOptions { audit: true, ..PlaneOptions::default() };
     let stage = tokio::task::spawn_blocking(|| Stage::start_with(options)).await.unwrap();
     let log = stage.plane.audit_log().unwrap().to_owned();

@@ -3,7 +3,7 @@
 use crate::{
     asker::{API, Asker, allow},
     endpoints::ask,
-    harness::{DEADLINE, Operator, is_current},
+    harness::{DEADLINE, Operator, alone_among_the_heavy, is_current},
     usage::support::Desk,
     wait::eventually,
 };
@@ -340,6 +340,7 @@ async fn who_attacks_is_refused_and_others_are_served() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_thousand_keys_are_counted_and_others_are_served_meanwhile() {
+    let _alone = alone_among_the_heavy().await;
     let desk = Desk::start().await;
     let operator = desk.operator_with(&API);
     let api = operator.api();

@@ -368,6 +368,12 @@ spec:
       items: [{key: who, template: "{{ organization.displayName }}"}]
 "#;
 
+/// For a test that keeps the machine busy for a minute: there is one at a time, as each has its deadlines.
+pub async fn alone_among_the_heavy() -> tokio::sync::MutexGuard<'static, ()> {
+    static HEAVY: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    HEAVY.lock().await
+}
+
 /// Whether the operator has seen the object as it is now.
 pub fn is_current(object: &Value) -> bool {
     !object.is_null() && object["status"]["observedGeneration"] == object["metadata"]["generation"]

@@ -226,3 +226,52 @@ async fn a_replica_that_stands_by_says_in_its_decisions_that_the_store_is_anothe
     patch(["configmap", NOTE], json!({"data": {"store": first["store"], "commits": "1"}}));
     tenant.until(&one, |status, body| status == 200 && body["usage"]["notice"].is_null());
 }
+
+/// It has found the older copy after somebody has confirmed it on another replica.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_confirmed_is_not_found_again_by_a_replica_that_stood_still_meanwhile() {
+    let desk = Desk::start().await;
+    let operator = desk.operator();
+    desk.sell().await;
+    desk.report(3).await;
+    desk.counted(3).await;
+    stop(operator);
+    let backup = desk.place().with_extension("backup");
+    copy(&desk.place(), &backup);
+    let leads = desk.operator();
+    desk.report(10).await;
+    desk.state("Exhausted", false).await;
+    let first = noted(&desk, "is noted", |data| data["store"].is_string()).await;
+    let stands_by = desk.operator_with(&API);
+    let name = &desk.cluster.name;
+    let tenant = Asker::of(&desk, stands_by.api(), (name, "default"), "entitlements.dev");
+    let one = format!("/v1/organizations/{name}/entitlements/{name}");
+    tenant.until(&one, |status, body| status == 200 && body["usage"]["used"] == "10");
+    let signal = |signal: &str| {
+        assert!(Command::new("kill").args([signal, &stands_by.process().to_string()]).status().unwrap().success());
+    };
+    signal("-STOP");
+    let (old, place) = (desk.place().with_extension("old"), desk.place());
+    fs::rename(&place, &old).unwrap();
+    fs::rename(&backup, &place).unwrap();
+    complains(&desk).await;
+    desk.counted(10).await;
+    ends(&desk).await;
+    signal("-CONT");
+    tenant.until(&one, |status, body| {
+        status == 200
+            && body["usage"]["used"] == "10"
+            && body["usage"]["notice"].is_null()
+            && body["usage"]["stale"] != true
+    });
+    tokio::task::block_in_place(|| leads.kill());
+    // Whoever takes over notes what it has counted.
+    desk.report(9).await;
+    desk.counted(9).await;
+    let commits = |data: &Value| data["commits"].as_str().unwrap().parse::<u64>().unwrap();
+    let before = commits(&noted(&desk, "is noted", |data| data["commits"].is_string()).await);
+    let last =
+        noted(&desk, "is noted by who took over", |data| commits(data) > before || data["found"].is_string()).await;
+    assert_eq!((&last["store"], &last["found"]), (&first["store"], &Value::Null));
+    desk.cluster.condition("EntitlementDefinition", "$", "Metered", "True", "Metered").await;
+}

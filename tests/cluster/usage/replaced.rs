@@ -270,6 +270,7 @@ async fn what_was_confirmed_is_not_found_again_by_a_replica_that_stood_still_mea
     desk.counted(9).await;
     let commits = |data: &Value| data["commits"].as_str().unwrap().parse::<u64>().unwrap();
     let before = commits(&noted(&desk, "is noted", |data| data["commits"].is_string()).await);
+    desk.report(8).await;
     let last =
         noted(&desk, "is noted by who took over", |data| commits(data) > before || data["found"].is_string()).await;
     assert_eq!((&last["store"], &last["found"]), (&first["store"], &Value::Null));

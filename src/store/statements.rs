@@ -31,9 +31,9 @@ pub(super) struct RaisedMeter {
     pub version: i64,
 }
 
-/// How far a version rises at most. Who holds a version must not find another history at the same one, such as that which was
-/// written after a backup was restored: so it rises by a random step. A meter that is written a thousand times a second has
-/// versions for 130 years.
+/// How far a version rises at most. Whoever holds a version must not meet another history at the same one, such as what was written
+/// after a backup was restored: so it rises by a random step. A meter that is written a thousand times a second has versions for 130
+/// years.
 const LONGEST_STEP: i64 = 1 << 22;
 
 /// Raises the versions of meters, each of another one and in the order of meters. That comes before anything is read.

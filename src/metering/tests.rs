@@ -18,6 +18,7 @@ use crate::{
     },
 };
 use rust_decimal::Decimal;
+use sqlx::Connection as _;
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 
@@ -418,5 +419,38 @@ async fn an_older_copy_is_told_although_it_has_been_written_more_often_since_it_
     );
     office.desk.compared(&first);
     assert_eq!((office.desk.replaced(), office.desk.identity().1), (None, None));
+    office.close().await;
+}
+
+/// A store that was restored, and then written exactly as often as the one before.
+#[tokio::test]
+async fn what_is_in_memory_is_compared_once_a_minute_however_often_the_store_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut office = Office::open(folder.path(), Some(1));
+    office.report(&["a", "b"]).await;
+    while office.used().0 != Decimal::TWO {
+        office.told(|_| true).await;
+    }
+    let reader = MeterReader::new(address(folder.path()), office.desk.sight(), now());
+    assert_eq!(read(&reader).await.0, Decimal::TWO);
+    timeout(DEADLINE, office.desk.ask_for_identity()).await.unwrap();
+    let mut other = sqlx::SqliteConnection::connect(&address(folder.path()).to_string()).await.unwrap();
+    let restored = "UPDATE meter SET version = version + 1; DELETE FROM difference; \
+        DELETE FROM register WHERE key = (SELECT MAX(key) FROM register)";
+    sqlx::raw_sql(restored).execute(&mut other).await.unwrap();
+    let ask = async || {
+        timeout(DEADLINE, office.desk.ask_for_identity()).await.unwrap();
+        (read(&reader).await.0, office.used().0)
+    };
+    assert_eq!(ask().await, (Decimal::TWO, Decimal::TWO));
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    tokio::time::resume();
+    let is_compared = async {
+        while ask().await != (Decimal::ONE, Decimal::ONE) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, is_compared).await.unwrap();
     office.close().await;
 }

@@ -28,9 +28,9 @@ packages:
 
 # Property tests make up their cases from this seed, so that the same code comes to the same end everywhere.
 SEED ?= 20261127
-# Tests on a cluster wait more than they work: for seconds at which something begins or ends.
-THREADS ?= $(shell echo $$((1 + $$(nproc))))
 test: export PROPTEST_RNG_SEED ?= $(SEED)
+# Tests on a cluster wait more than they work: for seconds at which something begins or ends.
+test test-oldest: export RUST_TEST_THREADS ?= $(shell echo $$((1 + $$(nproc))))
 
 # Real clients of the API, which tests/cluster/clients.rs runs: those of the present lists, once.
 .PHONY: test-clients
@@ -39,7 +39,7 @@ test-clients:
 
 .PHONY: test
 test: packages test-clients control-plane static-operator ## Runs all tests: the core's, the formats' with their real readers, and those on a real API server.
-	RUST_TEST_THREADS=$(THREADS) cargo test --locked
+	cargo test --locked
 
 .PHONY: test-oldest
 test-oldest: packages test-clients static-operator ## Runs the tests on a cluster against the oldest Kubernetes that is tested (TESTS=name: those with that name).

@@ -444,7 +444,7 @@ async fn what_is_in_memory_is_compared_once_a_minute_however_often_the_store_was
     };
     assert_eq!(ask().await, (Decimal::TWO, Decimal::TWO));
     tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(60)).await;
+    tokio::time::advance(Duration::from_mins(1)).await;
     tokio::time::resume();
     let is_compared = async {
         while ask().await != (Decimal::ONE, Decimal::ONE) {

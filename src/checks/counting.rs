@@ -8,7 +8,10 @@ use super::{
 use crate::{
     controller::{Knowledge, clock},
     core::{calendar::Instant, usage::register::RegisterId},
-    evaluation::uses::{UseChange, UseRefusal, UseVerdict},
+    evaluation::{
+        check::CheckAnswer,
+        uses::{UseChange, UseRefusal, UseVerdict},
+    },
     kill_points::KillPoint,
     metering::{MeterReader, NotCounted, UseAnswer, UseCounter, UseRequest},
     store::{StoreError, meter::MeterId},
@@ -122,12 +125,19 @@ impl CheckDesk {
             let scene = self.scene(&address.organization, &address.entitlement)?;
             scene.definition.terms.usage.as_ref().ok_or_else(|| problem(UseRefusal::NotMetered.into()))?;
         }
-        let mut counted = counted.map_err(problem)?;
-        if let Some(usage) = &mut counted.answer.usage {
-            usage.notice = self.knowledge().store_notice();
-        }
+        let counted = counted.map_err(problem)?;
         KillPoint::Answered.pass();
         Ok(counted)
+    }
+
+    /// What is answered to whoever asked for a use.
+    #[must_use]
+    pub fn answer(&self, counted: &UseAnswer) -> CheckAnswer {
+        let mut answer = counted.answer();
+        if let Some(usage) = &mut answer.usage {
+            usage.notice = self.knowledge().store_notice();
+        }
+        answer
     }
 
     /// A use as it is kept.

@@ -82,7 +82,8 @@ impl CheckDesk {
     /// Where there is no such organization or entitlement, or it cannot be told now.
     pub async fn check(&self, organization: &Arc<str>, wanted: &Wanted) -> Result<CheckAnswer, CheckProblem> {
         let entitlement = &wanted.entitlement;
-        let MeterScene { mut snapshot, definition: serving } = self.scene(organization, entitlement)?;
+        let MeterScene { snapshot, definition: serving } = self.scene(organization, entitlement)?;
+        let mut snapshot = Arc::unwrap_or_clone(snapshot);
         let now = wanted.at.unwrap_or_else(clock::now);
         self.meter(&mut snapshot, Some(entitlement)).await;
         let decision = decide_alone(&snapshot, entitlement, now);
@@ -170,7 +171,7 @@ pub fn scene(
     organization: &Arc<str>,
     entitlement: &Arc<str>,
 ) -> Result<MeterScene, CheckProblem> {
-    scene_in(snapshot(knowledge, organization)?, knowledge, organization, entitlement)
+    scene_in(Arc::new(snapshot(knowledge, organization)?), knowledge, organization, entitlement)
 }
 
 /// The same for several, each organization looked at once; none where nothing can be told.
@@ -178,15 +179,15 @@ pub fn scenes(knowledge: &Knowledge, meters: &[&MeterId]) -> Vec<Option<MeterSce
     let mut snapshots = BTreeMap::new();
     let mut scene = |meter: &&MeterId| {
         let MeterId { organization, definition } = meter;
-        let told = || snapshot(knowledge, organization).ok();
-        let snapshot: Option<Snapshot> = snapshots.entry(organization.clone()).or_insert_with(told).clone();
+        let told = || snapshot(knowledge, organization).ok().map(Arc::new);
+        let snapshot: Option<Arc<Snapshot>> = snapshots.entry(organization.clone()).or_insert_with(told).clone();
         scene_in(snapshot?, knowledge, organization, definition).ok()
     };
     meters.iter().map(&mut scene).collect()
 }
 
 fn scene_in(
-    mut snapshot: Snapshot,
+    mut snapshot: Arc<Snapshot>,
     knowledge: &Knowledge,
     organization: &Arc<str>,
     entitlement: &Arc<str>,
@@ -194,7 +195,7 @@ fn scene_in(
     if !snapshot.catalogue.contains_key(entitlement)
         && let Some(entry) = knowledge.definition(entitlement)
     {
-        snapshot.catalogue.insert(Arc::clone(entitlement), entry);
+        Arc::make_mut(&mut snapshot).catalogue.insert(Arc::clone(entitlement), entry);
     }
     let serving = snapshot.catalogue.get(entitlement).and_then(|entry| entry.serving.clone());
     let definition = serving.ok_or_else(|| {

@@ -4,6 +4,7 @@ use super::{
     access::CheckVerb,
     asked_by::AskedBy,
     counting::{KeptUse, UseAddress},
+    desk::CheckDesk,
     openapi::{
         CountingProblems, InOrganization, OfEntitlement, TakeBackProblems, UnderKey, UseProblems, stated_amount,
     },
@@ -107,7 +108,8 @@ pub async fn put_use(
     let body: UseBody = read_object(&body).map_err(|error| not_a_use(&error))?;
     let _under_way = surroundings.desk.begin(&address.user)?;
     let change = UseChange::Put(body.read()?);
-    surroundings.desk.count(&address, change, Moment::now()).await.map(told)
+    let counted = surroundings.desk.count(&address, change, Moment::now()).await?;
+    Ok(told(&surroundings.desk, &counted))
 }
 
 /// What is kept of a use
@@ -149,7 +151,8 @@ pub async fn delete_use(
 ) -> Result<Response, CheckProblem> {
     let address = address(&surroundings, &asked_by, path, query, CheckVerb::Report).await?;
     let _under_way = surroundings.desk.begin(&address.user)?;
-    surroundings.desk.count(&address, UseChange::TakeBack, Moment::now()).await.map(told)
+    let counted = surroundings.desk.count(&address, UseChange::TakeBack, Moment::now()).await?;
+    Ok(told(&surroundings.desk, &counted))
 }
 
 async fn address(
@@ -190,9 +193,9 @@ impl UseTold {
 }
 
 /// 200 where it is counted, or was; 409 where it is not.
-fn told(counted: UseAnswer) -> Response {
+fn told(desk: &CheckDesk, counted: &UseAnswer) -> Response {
     let status = if counted.verdict == UseVerdict::Denied { StatusCode::CONFLICT } else { StatusCode::OK };
-    (status, Json(counted.answer)).into_response()
+    (status, Json(desk.answer(counted))).into_response()
 }
 
 /// Why a body cannot be read.

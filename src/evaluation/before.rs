@@ -160,6 +160,54 @@ impl<'a> Before<'a> {
     }
 }
 
+impl Decision {
+    /// Whether time alone has changed nothing of it by a later moment.
+    #[must_use]
+    pub fn lasts_until(&self, now: Instant) -> bool {
+        let takes_effect = |member: &Member| takes_effect(member, self.at, now);
+        // What is used may have been reckoned anew since.
+        let mut nexts = self.meters.values().filter_map(|meter| meter.next).chain(self.next);
+        self.at <= now
+            && nexts.all(|next| next > now)
+            && !self.holdings.iter().any(|holding| holding.members.iter().any(takes_effect))
+    }
+}
+
+impl Snapshot {
+    /// Whether another one says the same, but for what is used.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        // Whoever adds a field decides here whether it is compared.
+        let Self { name, organization, grants, subscriptions, knows_revisions, barred, catalogue, plans, .. } = self;
+        let Self { offers, authority, secrets, unseen, limits, approvals, meters: _, namespaces, .. } = self;
+        let is_same_organization = match (organization, &other.organization) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            _ => false,
+        };
+        let are_same_offers = Arc::ptr_eq(offers, &other.offers) || (offers.is_empty() && other.offers.is_empty());
+        is_same_organization
+            && are_same(grants, &other.grants)
+            && are_same(subscriptions, &other.subscriptions)
+            && are_same_by_name(catalogue, &other.catalogue)
+            && are_same_by_name(plans, &other.plans)
+            && are_same_by_name(secrets, &other.secrets)
+            && are_same_offers
+            && (name, knows_revisions, barred) == (&other.name, &other.knows_revisions, &other.barred)
+            && (authority, limits, unseen) == (&other.authority, &other.limits, &other.unseen)
+            && (approvals, namespaces) == (&other.approvals, &other.namespaces)
+    }
+}
+
+fn are_same<T>(one: &[Arc<T>], other: &[Arc<T>]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| Arc::ptr_eq(one, other))
+}
+
+fn are_same_by_name<K: PartialEq, T>(one: &BTreeMap<K, Arc<T>>, other: &BTreeMap<K, Arc<T>>) -> bool {
+    one.len() == other.len()
+        && one.iter().zip(other).all(|(one, other)| one.0 == other.0 && Arc::ptr_eq(one.1, other.1))
+}
+
 fn is_same_frame(decision: &Decision, snapshot: &Snapshot) -> bool {
     let is_same_organization = match (&decision.standing.organization, &snapshot.organization) {
         (Some(one), Some(other)) => is_as_specified(one, other),

@@ -6,12 +6,12 @@ use super::{
     sight::{KnownStore, StoreNumber},
 };
 use crate::{
-    core::{calendar::Instant, definition::Definition, usage::register::RegisterId},
+    core::{calendar::Instant, usage::register::RegisterId},
     evaluation::{
         Snapshot,
         catalogue::CompiledDefinition,
         check::CheckAnswer,
-        uses::{UseChange, UseJudge, UseQuestion, UseRefusal, UseVerdict},
+        uses::{KeptDecision, SettledUse, UseChange, UseJudge, UseQuestion, UseRefusal, UseVerdict},
     },
     kill_points::KillPoint,
     store::{
@@ -49,7 +49,7 @@ pub struct UseRequest {
 #[derive(Clone, Debug)]
 pub struct MeterScene {
     /// What is known of the organization.
-    pub snapshot: Snapshot,
+    pub snapshot: Arc<Snapshot>,
     /// The definition.
     pub definition: Arc<CompiledDefinition>,
 }
@@ -64,8 +64,16 @@ pub struct UseAnswer {
     pub verdict: UseVerdict,
     /// It is kept and does not count, as nothing was held then.
     pub is_unentitled: bool,
-    /// The decision.
-    pub answer: CheckAnswer,
+    settled: SettledUse,
+    definition: Arc<CompiledDefinition>,
+}
+
+impl UseAnswer {
+    /// The decision, in words. They are made here, by whoever needs them, as all others wait for what is done before the commit.
+    #[must_use]
+    pub fn answer(&self) -> CheckAnswer {
+        self.settled.answer(&self.definition.terms)
+    }
 }
 
 /// Why nothing became of it.
@@ -128,7 +136,7 @@ async fn work(
     tell: SceneTeller,
     now: fn() -> Instant,
 ) {
-    let mut waiting = Vec::new();
+    let (mut waiting, mut decided) = (Vec::new(), DecidedBefore::default());
     while receiver.recv_many(&mut waiting, TOGETHER).await > 0 {
         // Nobody waits for these any more.
         waiting.retain(|one| !one.answer.is_closed());
@@ -147,7 +155,24 @@ async fn work(
         });
         let told: Vec<_> = told.collect();
         if !told.is_empty() {
-            count_together(&reader, told, now).await;
+            decided.forget(now());
+            count_together(&reader, told, now, &mut decided).await;
+        }
+    }
+}
+
+/// What was decided of meters within a second. Later it counts no more.
+#[derive(Default)]
+struct DecidedBefore {
+    second: i64,
+    by_meter: BTreeMap<MeterId, KeptDecision>,
+}
+
+impl DecidedBefore {
+    fn forget(&mut self, now: Instant) {
+        let second = now.timestamp();
+        if second != self.second {
+            *self = Self { second, ..Self::default() };
         }
     }
 }
@@ -157,6 +182,7 @@ async fn count_together(
     reader: &MeterReader,
     by_meter: Vec<(MeterId, MeterScene, Vec<WaitingUse>)>,
     now: fn() -> Instant,
+    decided: &mut DecidedBefore,
 ) {
     // Before it is opened: what another one has counts as read from the one before, and is read again.
     let number = reader.store_number();
@@ -172,6 +198,7 @@ async fn count_together(
         // In the order of meters: nobody else takes more than one at once.
         let place = reader.kept(&meter).lock_owned().await;
         turns.push(UseTurn {
+            decided: decided.by_meter.remove(&meter),
             meter,
             scene,
             place,
@@ -186,9 +213,13 @@ async fn count_together(
     if outcome.as_ref().is_err_and(StoreError::may_pass) {
         reader.close().await;
     }
-    for (index, turn) in turns.into_iter().enumerate() {
-        turn.end(outcome.as_ref().map(|versions| versions.as_ref().and_then(|all| all.get(index).copied())));
-    }
+    let answered = turns.into_iter().enumerate().map(|(index, mut turn)| {
+        decided.by_meter.extend(turn.decided.take().map(|kept| (turn.meter.clone(), kept)));
+        turn.end(outcome.as_ref().map(|versions| versions.as_ref().and_then(|all| all.get(index).copied())))
+    });
+    let answered: Vec<_> = answered.collect();
+    // The next commit does not wait until all are told.
+    tokio::spawn(async move { answered.into_iter().flatten().for_each(|(one, counted)| one.say(counted)) });
 }
 
 /// The new versions of all meters; none where nothing was written.
@@ -264,6 +295,8 @@ struct UseTurn {
     place: OwnedMutexGuard<MeterPlace>,
     requests: Vec<WaitingUse>,
     now: fn() -> Instant,
+    /// What was decided of it last.
+    decided: Option<KeptDecision>,
     /// What is added to the sums in memory, and is not on the disk yet.
     staged: Vec<MeterDifference>,
     answers: Vec<Counted>,
@@ -285,7 +318,7 @@ impl MeterTurn for UseTurn {
     }
 
     fn decide(&mut self, since: Option<MeterChanges>, registers: &mut RegisterChanges) {
-        let Self { meter, scene, place, requests, staged, answers, now, .. } = self;
+        let Self { meter, scene, place, requests, decided, staged, answers, now, .. } = self;
         let unreadable = || StoreError::Unreadable("what the meter comes to cannot be counted".to_owned());
         answers.clear();
         let added = match (place.held.as_mut(), since) {
@@ -297,9 +330,10 @@ impl MeterTurn for UseTurn {
             place.held = None;
             return;
         };
-        let mut judge = UseJudge::of(&scene.snapshot);
-        let mut counting = UseCounting { definition: &scene.definition.terms, held, registers, staged, now: now() };
+        let mut judge = UseJudge::after(&scene.snapshot, decided.take());
+        let mut counting = UseCounting { definition: &scene.definition, held, registers, staged, now: now() };
         answers.extend(requests.iter().map(|one| counting.count(&mut judge, meter, &one.request)));
+        *decided = judge.into_kept();
     }
 }
 
@@ -320,8 +354,8 @@ impl UseTurn {
         self.place.outdate();
     }
 
-    /// Answers, once it is known what became of the commit: the new version, or that nothing was written.
-    fn end(mut self, outcome: Result<Option<i64>, &StoreError>) {
+    /// What is answered, once it is known what became of the commit: the new version, or that nothing was written.
+    fn end(mut self, outcome: Result<Option<i64>, &StoreError>) -> Vec<(WaitingUse, Counted)> {
         let requests = std::mem::take(&mut self.requests);
         match outcome {
             Ok(version) => {
@@ -329,12 +363,11 @@ impl UseTurn {
                     held.is_of(version);
                 }
                 KillPoint::Summed.pass();
-                let answers = std::mem::take(&mut self.answers);
-                requests.into_iter().zip(answers).for_each(|(one, answer)| one.say(answer));
+                requests.into_iter().zip(std::mem::take(&mut self.answers)).collect()
             }
             Err(error) => {
                 self.unstage();
-                say_to_all(requests, &NotCounted::Store(error.clone()));
+                requests.into_iter().map(|one| (one, Err(NotCounted::Store(error.clone())))).collect()
             }
         }
     }
@@ -342,7 +375,7 @@ impl UseTurn {
 
 /// What uses of one meter change, while they are counted one after the other.
 struct UseCounting<'a> {
-    definition: &'a Definition,
+    definition: &'a Arc<CompiledDefinition>,
     held: &'a mut HeldMeter,
     registers: &'a mut RegisterChanges,
     staged: &'a mut Vec<MeterDifference>,
@@ -354,7 +387,8 @@ impl UseCounting<'_> {
         let Self { definition, held, registers, staged, now } = self;
         let known = registers.known(&request.id).cloned();
         let (change, known) = (&request.change, known.as_ref());
-        let question = UseQuestion { entitlement: &meter.definition, definition, known, change, now: *now };
+        let entitlement = &meter.definition;
+        let question = UseQuestion { entitlement, definition: &definition.terms, known, change, now: *now };
         let judgement = judge.judge(held.facts(), &question)?;
         let verdict = judgement.verdict.clone();
         let mut is_unentitled = false;
@@ -377,6 +411,7 @@ impl UseCounting<'_> {
             staged.extend_from_slice(differences);
             is_unentitled = judgement.is_unentitled;
         }
-        Ok(UseAnswer { verdict, is_unentitled, answer: judge.answer(judgement, &question, held.facts()) })
+        let settled = judge.settle(judgement, &question, held.facts());
+        Ok(UseAnswer { verdict, is_unentitled, settled, definition: Arc::clone(definition) })
     }
 }

@@ -27,6 +27,7 @@ use super::{
     decision::Decision,
     holding::Holding,
     present::{MergedMembers, PresentRight},
+    usage::MeterDecision,
 };
 use crate::core::{
     amount::Amount,
@@ -34,6 +35,7 @@ use crate::core::{
     definition::Definition,
     usage::allowance::UsageRequest,
 };
+use std::sync::Arc;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug)]
@@ -75,26 +77,53 @@ pub fn check(decision: &Decision, question: &CheckQuestion) -> CheckAnswer {
 /// Answers a question with what was said to it.
 #[must_use]
 pub fn answer(decision: &Decision, question: &CheckQuestion, said: CheckVerdict) -> CheckAnswer {
-    let holding = decision.holding(question.entitlement).map(AsRef::as_ref);
-    let meter = decision.meters.get(question.entitlement).map(AsRef::as_ref);
-    let CheckVerdict { allowed, reason } = said;
-    let merged = holding.and_then(Holding::merged);
-    let right = right(holding, merged.as_ref(), question.definition, reason, decision.at);
-    CheckAnswer {
-        organization: decision.standing.name.to_string(),
-        entitlement: question.entitlement.to_owned(),
-        entitled: right.entitled,
-        allowed,
-        reason,
-        type_: right.type_,
-        unit: right.unit,
-        amount: right.amount,
-        valid_from: right.valid_from,
-        valid_until: right.valid_until,
-        facets: right.facets,
-        usage: meter.and_then(|meter| CheckedUsage::of(meter, question.request.channel)),
-        options: None,
-        at: format_instant(decision.at),
+    AnswerParts::of(decision, question.entitlement).answer(question, said)
+}
+
+/// What an answer about one entitlement is made of: little to keep, while the answer itself takes longer to make than the decision.
+#[derive(Clone, Debug)]
+pub struct AnswerParts {
+    organization: Arc<str>,
+    holding: Option<Arc<Holding>>,
+    meter: Option<Arc<MeterDecision>>,
+    at: Instant,
+}
+
+impl AnswerParts {
+    /// What a decision says of an entitlement.
+    #[must_use]
+    pub fn of(decision: &Decision, entitlement: &str) -> Self {
+        Self {
+            organization: Arc::clone(&decision.standing.name),
+            holding: decision.holding(entitlement).cloned(),
+            meter: decision.meters.get(entitlement).cloned(),
+            at: decision.at,
+        }
+    }
+
+    /// Answers a question about it with what was said to that.
+    #[must_use]
+    pub fn answer(&self, question: &CheckQuestion, said: CheckVerdict) -> CheckAnswer {
+        let CheckVerdict { allowed, reason } = said;
+        let (holding, meter) = (self.holding.as_deref(), self.meter.as_deref());
+        let merged = holding.and_then(Holding::merged);
+        let right = right(holding, merged.as_ref(), question.definition, reason, self.at);
+        CheckAnswer {
+            organization: self.organization.to_string(),
+            entitlement: question.entitlement.to_owned(),
+            entitled: right.entitled,
+            allowed,
+            reason,
+            type_: right.type_,
+            unit: right.unit,
+            amount: right.amount,
+            valid_from: right.valid_from,
+            valid_until: right.valid_until,
+            facets: right.facets,
+            usage: meter.and_then(|meter| CheckedUsage::of(meter, question.request.channel)),
+            options: None,
+            at: format_instant(self.at),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{
     api::usage::UsageMode,
     core::{
         calendar::Instant,
+        definition::Definition,
         usage::{
             allowance::{UsageAllowance, UsageRequest},
             ledger::Ledger,
@@ -17,14 +18,14 @@ use crate::{
     },
     evaluation::{
         Snapshot,
-        check::{CheckAnswer, CheckQuestion, CheckReason, CheckVerdict, answer},
+        check::{AnswerParts, CheckAnswer, CheckQuestion, CheckReason, CheckVerdict},
         decision::{Decision, decide_metered},
-        usage::{MeterDecision, MeterFacts},
+        usage::{Heard, MeterDecision, MeterFacts},
     },
 };
 use chrono::SubsecRound as _;
 use rust_decimal::Decimal;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// What was decided of a use.
 #[derive(Clone, Debug)]
@@ -38,20 +39,73 @@ pub struct UseJudgement {
     channel: Option<Arc<str>>,
 }
 
+/// What is told of a use, once its meter comes to what it does by then.
+#[derive(Clone, Debug)]
+pub struct SettledUse {
+    parts: AnswerParts,
+    said: CheckVerdict,
+    entitlement: Arc<str>,
+    channel: Option<Arc<str>>,
+}
+
+impl SettledUse {
+    /// What is answered, of a use of that definition.
+    #[must_use]
+    pub fn answer(&self, definition: &Definition) -> CheckAnswer {
+        let request = UsageRequest { amount: Decimal::ONE, channel: self.channel.as_deref() };
+        let asked = CheckQuestion { entitlement: &self.entitlement, definition: Some(definition), request };
+        self.parts.answer(&asked, self.said)
+    }
+}
+
 /// Judges uses of one entitlement, one after the other.
 #[derive(Debug)]
 pub struct UseJudge<'a> {
     /// What is known of the organization; what it says of the meter is not looked at.
-    snapshot: &'a Snapshot,
-    /// What was decided last, and by which memory: of the same moment, only what is used is reckoned anew.
-    decided: Option<(Decision, Arc<Memory>)>,
+    snapshot: &'a Arc<Snapshot>,
+    /// What was decided last.
+    decided: Option<KeptDecision>,
+}
+
+/// What was decided of a meter, without what is known of it: within a second, only what is used is reckoned anew, unless something
+/// begins or ends meanwhile.
+#[derive(Clone, Debug)]
+pub struct KeptDecision {
+    snapshot: Arc<Snapshot>,
+    decision: Decision,
+    memory: Arc<Memory>,
+    heard: Option<Heard>,
+    /// By what it was reckoned.
+    by: Weak<MeterFacts>,
+}
+
+impl KeptDecision {
+    fn is_of(&self, snapshot: &Arc<Snapshot>, facts: &MeterFacts, question: &UseQuestion) -> bool {
+        let Self { decision, memory, heard, .. } = self;
+        let Some(meter) = decision.meters.get(question.entitlement) else { return false };
+        // What is still to be written down is remembered to the microsecond.
+        let is_of_now = decision.at == question.now
+            || (decision.at.trunc_subsecs(0) == question.now.trunc_subsecs(0)
+                && decision.lasts_until(question.now)
+                && meter.memory == **memory);
+        is_of_now
+            && *heard == facts.heard
+            && (Arc::ptr_eq(memory, &facts.memory) || *memory == facts.memory)
+            && (Arc::ptr_eq(&self.snapshot, snapshot) || self.snapshot.says_the_same(snapshot))
+    }
 }
 
 impl<'a> UseJudge<'a> {
-    /// By what is known of an organization.
+    /// By what is known of an organization, and what was decided before, of whatever moment.
     #[must_use]
-    pub fn of(snapshot: &'a Snapshot) -> Self {
-        Self { snapshot, decided: None }
+    pub fn after(snapshot: &'a Arc<Snapshot>, decided: Option<KeptDecision>) -> Self {
+        Self { snapshot, decided }
+    }
+
+    /// What was decided last, for whoever judges next.
+    #[must_use]
+    pub fn into_kept(self) -> Option<KeptDecision> {
+        self.decided
     }
 
     /// Decides a use by what is known of its meter.
@@ -62,48 +116,61 @@ impl<'a> UseJudge<'a> {
         judge(self, facts, question)
     }
 
-    /// What is answered, with what is known of the meter once it is done.
+    /// What is told of it, with what is known of the meter once it is done.
     #[must_use]
-    pub fn answer(&mut self, judgement: UseJudgement, question: &UseQuestion, facts: &Arc<MeterFacts>) -> CheckAnswer {
+    pub fn settle(&mut self, judgement: UseJudgement, question: &UseQuestion, facts: &Arc<MeterFacts>) -> SettledUse {
         let UseJudgement { decision, said, channel, .. } = judgement;
-        let decision = recounted(decision, question.entitlement, Some(Arc::clone(facts)));
-        let request = UsageRequest { amount: Decimal::ONE, channel: channel.as_deref() };
-        let asked = CheckQuestion { entitlement: question.entitlement, definition: Some(question.definition), request };
-        let answer = answer(&decision, &asked, said);
-        self.keep(decision, question.entitlement, facts);
-        answer
+        let decision = released(recounted(decision, question.entitlement, facts), question.entitlement);
+        let parts = AnswerParts::of(&decision, question.entitlement);
+        if decision.at == question.now {
+            self.keep(decision, facts);
+        }
+        SettledUse { parts, said, entitlement: Arc::clone(question.entitlement), channel }
     }
 
     fn decide(&mut self, facts: &Arc<MeterFacts>, question: &UseQuestion) -> Decision {
-        let known = self.decided.take().filter(|(decision, memory)| {
-            decision.at == question.now
-                && decision.meters.contains_key(question.entitlement)
-                && Arc::ptr_eq(memory, &facts.memory)
-        });
-        match known {
-            Some((decision, _)) => recounted(decision, question.entitlement, Some(Arc::clone(facts))),
-            None => decide_metered(self.snapshot, question.entitlement, Arc::clone(facts), question.now),
+        let known = self.decided.take().filter(|known| known.is_of(self.snapshot, facts, question));
+        let Some(KeptDecision { mut decision, by, .. }) = known else {
+            return decide_metered(self.snapshot, question.entitlement, Arc::clone(facts), question.now);
+        };
+        if decision.at == question.now && Weak::as_ptr(&by) == Arc::as_ptr(facts) {
+            return knowing(decision, question.entitlement, facts);
         }
+        decision.at = question.now;
+        recounted(decision, question.entitlement, facts)
     }
 
-    fn keep(&mut self, decision: Decision, entitlement: &str, facts: &MeterFacts) {
-        self.decided = Some((released(decision, entitlement), Arc::clone(&facts.memory)));
+    /// Of a decision that was reckoned by what is known of the meter.
+    fn keep(&mut self, decision: Decision, facts: &Arc<MeterFacts>) {
+        self.decided = Some(KeptDecision {
+            snapshot: Arc::clone(self.snapshot),
+            decision,
+            memory: Arc::clone(&facts.memory),
+            heard: facts.heard,
+            by: Arc::downgrade(facts),
+        });
     }
 }
 
 /// The same decision where that is known of the meter.
-fn recounted(mut decision: Decision, entitlement: &str, facts: Option<Arc<MeterFacts>>) -> Decision {
+fn recounted(decision: Decision, entitlement: &str, facts: &Arc<MeterFacts>) -> Decision {
     let at = decision.at;
-    if let Some(meter) = decision.meters.get_mut(entitlement) {
-        Arc::make_mut(meter).recount(facts, at);
-    }
-    decision
+    changed(decision, entitlement, |meter| meter.recount(Some(Arc::clone(facts)), at))
+}
+
+/// With that by which it was reckoned.
+fn knowing(decision: Decision, entitlement: &str, facts: &Arc<MeterFacts>) -> Decision {
+    changed(decision, entitlement, |meter| meter.facts = Some(Arc::clone(facts)))
 }
 
 /// Lets go of what is known of the meter, so that nothing has to be copied as that changes.
-fn released(mut decision: Decision, entitlement: &str) -> Decision {
+fn released(decision: Decision, entitlement: &str) -> Decision {
+    changed(decision, entitlement, |meter| meter.facts = None)
+}
+
+fn changed(mut decision: Decision, entitlement: &str, change: impl FnOnce(&mut MeterDecision)) -> Decision {
     if let Some(meter) = decision.meters.get_mut(entitlement) {
-        Arc::make_mut(meter).facts = None;
+        change(Arc::make_mut(meter));
     }
     decision
 }
@@ -130,7 +197,7 @@ fn judge(judge: &mut UseJudge, facts: &Arc<MeterFacts>, question: &UseQuestion) 
     let decision = if asked_at == question.now && ask.basis.is_none() {
         decided
     } else {
-        judge.keep(decided, question.entitlement, facts);
+        judge.keep(released(decided, question.entitlement), facts);
         let snapshot = judge.snapshot;
         let basis = ask.basis.as_ref().map_or_else(|| Arc::clone(facts), |taken| without(facts, taken));
         let over = |facts: Arc<MeterFacts>| over(&decide_metered(snapshot, question.entitlement, facts, asked_at));

@@ -12,7 +12,7 @@
 mod judgement;
 mod moment;
 
-pub use judgement::{UseJudge, UseJudgement};
+pub use judgement::{KeptDecision, SettledUse, UseJudge, UseJudgement};
 
 use crate::core::{
     calendar::{Instant, format_instant},

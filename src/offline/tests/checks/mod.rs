@@ -2,6 +2,7 @@
 
 mod answers;
 mod examples;
+mod kept;
 mod laws;
 mod list;
 mod options;

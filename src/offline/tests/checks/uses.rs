@@ -70,15 +70,19 @@ impl UseDesk {
             now,
         };
         let facts = facts_of(&self.registers);
-        let mut judge = UseJudge::of(&self.snapshot);
+        let snapshot = Arc::new(self.snapshot.clone());
+        let mut judge = UseJudge::after(&snapshot, None);
         let first = match judge.judge(&facts, &question) {
             Ok(judgement) => judgement,
             Err(refusal) => return refusal.to_string(),
         };
-        let first = (first.verdict.clone(), told(&judge.answer(first, &question, &facts)));
+        let first = (first.verdict.clone(), told(&judge.settle(first, &question, &facts).answer(question.definition)));
         // Whoever has judged before says the same of it.
         let again = judge.judge(&facts, &question).unwrap();
-        assert_eq!((again.verdict.clone(), told(&judge.answer(again, &question, &facts))), first);
+        assert_eq!(
+            (again.verdict.clone(), told(&judge.settle(again, &question, &facts).answer(question.definition))),
+            first
+        );
         let judgement = judge.judge(&facts, &question).unwrap();
         let (verdict, is_unentitled) = (judgement.verdict.clone(), judgement.is_unentitled);
         let note = match &verdict {
@@ -91,7 +95,8 @@ impl UseDesk {
         if let UseVerdict::Count(register) = verdict {
             self.registers.insert(key.to_owned(), register);
         }
-        let answer = judge.answer(judgement, &question, &facts_of(&self.registers));
+        let settled = judge.settle(judgement, &question, &facts_of(&self.registers));
+        let answer = settled.answer(question.definition);
         let left = answer.usage.as_ref().and_then(|usage| usage.remaining.clone());
         let left = left.map(|left| format!(", {left} left")).unwrap_or_default();
         format!("{}{left}{note}", told(&answer))

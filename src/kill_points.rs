@@ -20,7 +20,7 @@ pub enum KillPoint {
     Committed,
     /// It is in the sums in memory, and nobody was told.
     Summed,
-    /// The answer is made, and nothing of it was sent.
+    /// It is known what is to be answered, and nothing of it was sent.
     Answered,
 }
 

@@ -161,7 +161,7 @@ impl<'a> Before<'a> {
 }
 
 impl Decision {
-    /// Whether time alone has changed nothing of it by a later moment.
+    /// Whether nothing has begun or ended by a later moment. What is used, and what is to be remembered, may be another by then.
     #[must_use]
     pub fn lasts_until(&self, now: Instant) -> bool {
         let takes_effect = |member: &Member| takes_effect(member, self.at, now);
@@ -178,8 +178,24 @@ impl Snapshot {
     #[must_use]
     pub fn says_the_same(&self, other: &Self) -> bool {
         // Whoever adds a field decides here whether it is compared.
-        let Self { name, organization, grants, subscriptions, knows_revisions, barred, catalogue, plans, .. } = self;
-        let Self { offers, authority, secrets, unseen, limits, approvals, meters: _, namespaces, .. } = self;
+        let Self {
+            name,
+            organization,
+            grants,
+            subscriptions,
+            knows_revisions,
+            barred,
+            catalogue,
+            plans,
+            offers,
+            authority,
+            secrets,
+            unseen,
+            limits,
+            approvals,
+            meters: _,
+            namespaces,
+        } = self;
         let is_same_organization = match (organization, &other.organization) {
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             (None, None) => true,

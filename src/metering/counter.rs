@@ -31,6 +31,8 @@ const WAITING: usize = 4096;
 const TOGETHER: usize = 256;
 /// How long a use waits for its place in the queue.
 const TO_QUEUE: Duration = Duration::from_secs(5);
+/// How long what was decided is kept: it counts within a second.
+const KEPT: Duration = Duration::from_secs(1);
 /// How often a commit is tried for which a meter has to be loaded once more.
 const LOADS: usize = 3;
 
@@ -137,7 +139,7 @@ async fn work(
     now: fn() -> Instant,
 ) {
     let (mut waiting, mut decided) = (Vec::new(), DecidedBefore::default());
-    while receiver.recv_many(&mut waiting, TOGETHER).await > 0 {
+    while gather(&mut receiver, &mut waiting, &mut decided).await > 0 {
         // Nobody waits for these any more.
         waiting.retain(|one| !one.answer.is_closed());
         let mut by_meter: BTreeMap<MeterId, Vec<WaitingUse>> = BTreeMap::new();
@@ -159,6 +161,21 @@ async fn work(
             count_together(&reader, told, now, &mut decided).await;
         }
     }
+}
+
+/// Waits for uses. What was decided is not kept while there are none.
+async fn gather(
+    receiver: &mut mpsc::Receiver<WaitingUse>,
+    waiting: &mut Vec<WaitingUse>,
+    decided: &mut DecidedBefore,
+) -> usize {
+    if !decided.by_meter.is_empty() {
+        if let Ok(received) = timeout(KEPT, receiver.recv_many(waiting, TOGETHER)).await {
+            return received;
+        }
+        *decided = DecidedBefore::default();
+    }
+    receiver.recv_many(waiting, TOGETHER).await
 }
 
 /// What was decided of meters within a second. Later it counts no more.

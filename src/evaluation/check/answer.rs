@@ -6,7 +6,7 @@ use crate::{
     api::{entitlement_definition::EntitlementType, facet_fields::FacetFields},
     core::{
         amount::Amount,
-        calendar::format_instant,
+        calendar::{Instant, format_instant},
         usage::{
             balance::{Balance, ChannelBalance},
             state::UsageState,
@@ -16,6 +16,7 @@ use crate::{
 };
 use rust_decimal::Decimal;
 use serde::Serialize;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// The answer to a check: whether so much more may be used, and why.
@@ -120,28 +121,70 @@ pub struct CheckedChannel {
     pub remaining: Option<String>,
 }
 
-impl CheckedUsage {
+/// What is told of a meter, in numbers: little to keep until it is put into words.
+#[derive(Clone, Debug)]
+pub(super) struct MeterStanding {
+    state: UsageState,
+    balance: Option<ToldBalance>,
+    resets_at: Option<Instant>,
+    stale: bool,
+    channel: Option<(Arc<str>, ChannelBalance)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct ToldBalance {
+    allotted: Amount,
+    used: Decimal,
+    remaining: Amount,
+    overage: Decimal,
+    excess: Decimal,
+}
+
+impl MeterStanding {
     /// How a meter stands, for whoever asks for a channel; none where nothing is in force.
-    #[must_use]
-    pub fn of(meter: &MeterDecision, channel: Option<&str>) -> Option<Self> {
+    pub(super) fn of(meter: &MeterDecision, channel: Option<&str>) -> Option<Self> {
         let balance = meter.balance.as_ref();
-        let number = |of: fn(&Balance) -> Decimal| balance.map(|balance| digits(of(balance)));
-        let amount = |of: fn(&Balance) -> Amount| balance.map(|balance| of(balance).to_string());
+        let channel = channel.zip(balance).and_then(|(name, balance)| balance.channels.get_key_value(name));
+        let told = |balance: &Balance| ToldBalance {
+            allotted: balance.allotted,
+            used: balance.used,
+            remaining: balance.remaining,
+            overage: balance.overage,
+            excess: balance.excess,
+        };
         Some(Self {
             state: meter.state?,
+            balance: balance.map(told),
+            resets_at: meter.resets_at(),
+            stale: meter.is_of_before(),
+            channel: channel.map(|(name, channel)| (Arc::clone(name), channel.clone())),
+        })
+    }
+
+    /// The same in words.
+    pub(super) fn told(&self) -> CheckedUsage {
+        let number = |of: fn(&ToldBalance) -> Decimal| self.balance.as_ref().map(|balance| digits(of(balance)));
+        let amount = |of: fn(&ToldBalance) -> Amount| self.balance.as_ref().map(|balance| of(balance).to_string());
+        CheckedUsage {
+            state: self.state,
             allotted: amount(|balance| balance.allotted),
             used: number(|balance| balance.used),
             remaining: amount(|balance| balance.remaining),
             overage: number(|balance| balance.overage),
             excess: number(|balance| balance.excess),
-            resets_at: meter.resets_at().map(format_instant),
-            stale: meter.is_of_before(),
+            resets_at: self.resets_at.map(format_instant),
+            stale: self.stale,
             notice: None,
-            channel: channel.zip(balance).and_then(|(name, balance)| {
-                let channel = balance.channels.get(name)?;
-                Some(CheckedChannel::of(name, channel))
-            }),
-        })
+            channel: self.channel.as_ref().map(|(name, channel)| CheckedChannel::of(name, channel)),
+        }
+    }
+}
+
+impl CheckedUsage {
+    /// How a meter stands, for whoever asks for a channel; none where nothing is in force.
+    #[must_use]
+    pub fn of(meter: &MeterDecision, channel: Option<&str>) -> Option<Self> {
+        MeterStanding::of(meter, channel).map(|standing| standing.told())
     }
 }
 

@@ -23,11 +23,12 @@ pub use list::{EntitlementList, ListedEntitlement};
 pub use options::{CheckOption, OptionKind, SoldCatalogue, options};
 pub use reason::CheckReason;
 
+use answer::MeterStanding;
+
 use super::{
     decision::Decision,
     holding::Holding,
     present::{MergedMembers, PresentRight},
-    usage::MeterDecision,
 };
 use crate::core::{
     amount::Amount,
@@ -77,7 +78,7 @@ pub fn check(decision: &Decision, question: &CheckQuestion) -> CheckAnswer {
 /// Answers a question with what was said to it.
 #[must_use]
 pub fn answer(decision: &Decision, question: &CheckQuestion, said: CheckVerdict) -> CheckAnswer {
-    AnswerParts::of(decision, question.entitlement).answer(question, said)
+    AnswerParts::of(decision, question).answer(question, said)
 }
 
 /// What an answer about one entitlement is made of: little to keep, while the answer itself takes longer to make than the decision.
@@ -85,27 +86,28 @@ pub fn answer(decision: &Decision, question: &CheckQuestion, said: CheckVerdict)
 pub struct AnswerParts {
     organization: Arc<str>,
     holding: Option<Arc<Holding>>,
-    meter: Option<Arc<MeterDecision>>,
+    meter: Option<MeterStanding>,
     at: Instant,
 }
 
 impl AnswerParts {
-    /// What a decision says of an entitlement.
+    /// What a decision says to a question.
     #[must_use]
-    pub fn of(decision: &Decision, entitlement: &str) -> Self {
+    pub fn of(decision: &Decision, question: &CheckQuestion) -> Self {
+        let meter = decision.meters.get(question.entitlement);
         Self {
             organization: Arc::clone(&decision.standing.name),
-            holding: decision.holding(entitlement).cloned(),
-            meter: decision.meters.get(entitlement).cloned(),
+            holding: decision.holding(question.entitlement).cloned(),
+            meter: meter.and_then(|meter| MeterStanding::of(meter, question.request.channel)),
             at: decision.at,
         }
     }
 
-    /// Answers a question about it with what was said to that.
+    /// Answers that question with what was said to it.
     #[must_use]
     pub fn answer(&self, question: &CheckQuestion, said: CheckVerdict) -> CheckAnswer {
         let CheckVerdict { allowed, reason } = said;
-        let (holding, meter) = (self.holding.as_deref(), self.meter.as_deref());
+        let holding = self.holding.as_deref();
         let merged = holding.and_then(Holding::merged);
         let right = right(holding, merged.as_ref(), question.definition, reason, self.at);
         CheckAnswer {
@@ -120,7 +122,7 @@ impl AnswerParts {
             valid_from: right.valid_from,
             valid_until: right.valid_until,
             facets: right.facets,
-            usage: meter.and_then(|meter| CheckedUsage::of(meter, question.request.channel)),
+            usage: self.meter.as_ref().map(MeterStanding::told),
             options: None,
             at: format_instant(self.at),
         }

@@ -115,7 +115,7 @@ impl MeterDecision {
         Some(decision)
     }
 
-    /// Decides once more what follows from what is used, of the same moment.
+    /// Decides once more what follows from what is used: at its moment, or at a later one before which nothing begins or ends.
     pub fn recount(&mut self, facts: Option<Arc<MeterFacts>>, now: Instant) {
         self.facts = facts;
         self.balance = self.meter(now).as_ref().and_then(Balance::of);

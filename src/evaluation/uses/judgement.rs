@@ -52,10 +52,14 @@ impl SettledUse {
     /// What is answered, of a use of that definition.
     #[must_use]
     pub fn answer(&self, definition: &Definition) -> CheckAnswer {
-        let request = UsageRequest { amount: Decimal::ONE, channel: self.channel.as_deref() };
-        let asked = CheckQuestion { entitlement: &self.entitlement, definition: Some(definition), request };
-        self.parts.answer(&asked, self.said)
+        let Self { parts, said, entitlement, channel } = self;
+        parts.answer(&asked(entitlement, definition, channel.as_deref()), *said)
     }
+}
+
+/// A use as a check.
+fn asked<'a>(entitlement: &'a str, definition: &'a Definition, channel: Option<&'a str>) -> CheckQuestion<'a> {
+    CheckQuestion { entitlement, definition: Some(definition), request: UsageRequest { amount: Decimal::ONE, channel } }
 }
 
 /// Judges uses of one entitlement, one after the other.
@@ -121,7 +125,8 @@ impl<'a> UseJudge<'a> {
     pub fn settle(&mut self, judgement: UseJudgement, question: &UseQuestion, facts: &Arc<MeterFacts>) -> SettledUse {
         let UseJudgement { decision, said, channel, .. } = judgement;
         let decision = released(recounted(decision, question.entitlement, facts), question.entitlement);
-        let parts = AnswerParts::of(&decision, question.entitlement);
+        let asked = asked(question.entitlement, question.definition, channel.as_deref());
+        let parts = AnswerParts::of(&decision, &asked);
         if decision.at == question.now {
             self.keep(decision, facts);
         }

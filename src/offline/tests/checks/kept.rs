@@ -109,9 +109,13 @@ impl UseHistory {
     }
 }
 
-/// A moment of a few seconds, in halves.
+/// One of a few seconds.
 fn near() -> impl Strategy<Value = String> {
-    (0..4u32, select(vec!["", ".5"])).prop_map(|(second, part)| format!("2027-01-10T12:00:0{second}{part}Z"))
+    (0..4u32).prop_map(|second| format!("2027-01-10T12:00:0{second}Z"))
+}
+
+fn since() -> impl Strategy<Value = String> {
+    prop_oneof![Just("2027-01-01".to_owned()), near()]
 }
 
 fn usage() -> impl Strategy<Value = Value> {
@@ -129,9 +133,8 @@ fn usage() -> impl Strategy<Value = Value> {
 }
 
 fn grant() -> impl Strategy<Value = Value> {
-    let start = prop_oneof![Just("2027-01-01".to_owned()), near()];
     let amended = option::of((near(), 0..9u32));
-    (1..9u32, start, option::of(near()), amended, prop::bool::weighted(0.1)).prop_map(
+    (1..9u32, since(), option::of(near()), amended, prop::bool::weighted(0.1)).prop_map(
         |(amount, start, end, amended, suspended)| {
             let mut grant = json!({"amount": amount, "start": start, "suspended": suspended});
             if let Some(end) = end {
@@ -143,6 +146,14 @@ fn grant() -> impl Strategy<Value = Value> {
             grant
         },
     )
+}
+
+/// A subscription to a plan of six, and from a moment on to one of two.
+fn subscription() -> impl Strategy<Value = Value> {
+    (since(), option::of(near())).prop_map(|(start, changed)| {
+        let amendments = changed.map(|effective| json!({"name": "smaller", "effective": effective, "plan": "small"}));
+        json!({"start": start, "amendments": amendments.into_iter().collect::<Vec<_>>()})
+    })
 }
 
 fn change() -> impl Strategy<Value = UseChange> {
@@ -176,9 +187,13 @@ proptest! {
 
     #[test]
     fn a_kept_decision_says_what_a_new_one_does(
-        usage in usage(), grants in vec(grant(), 1..4), others in vec(grant(), 1..3), steps in steps(),
+        usage in usage(), grants in vec(grant(), 1..4), others in vec(grant(), 1..3),
+        subscription in option::of(subscription()), steps in steps(),
     ) {
         let scene = CheckScene::metered(&usage);
+        let scene = subscription.iter().fold(scene, |scene, subscription| {
+            scene.plan("large", 6, &json!({})).plan("small", 2, &json!({})).subscribes("large", subscription)
+        });
         let named = |grants: Vec<Value>| (0..).map(|index: u32| format!("g{index}")).zip(grants).collect::<Vec<_>>();
         let with = |grants: &[(String, Value)]| grants.iter().fold(scene.clone(), |scene, (name, one)| scene.grant(name, one));
         let held = [named(grants), named(others)].map(|grants| {

@@ -19,6 +19,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
@@ -29,6 +30,9 @@ pub use error::PlaneError;
 use place::Place;
 use programs::Audit;
 use supervised::{Order, Supervised};
+
+/// How long until a kubectl looks once more.
+const BETWEEN_KUBECTLS: Duration = Duration::from_millis(400);
 
 /// One of the programs that make up a control plane, in the order in which they start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -390,10 +394,11 @@ impl Plane {
     }
 
     fn look_with_kubectl(&self, arguments: &[&str]) -> Result<(), String> {
-        match self.run_kubectl(arguments) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(error.to_string()),
-        }
+        self.run_kubectl(arguments).map(|_| ()).map_err(|error| {
+            // A kubectl takes a third of a second of a processor, which what is waited for needs, too.
+            thread::sleep(BETWEEN_KUBECTLS);
+            error.to_string()
+        })
     }
 }
 

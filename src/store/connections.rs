@@ -129,6 +129,10 @@ impl PersistentStore {
             connection.close_on_drop();
             return Err(deadline());
         };
+        if done.is_err() {
+            // What it had begun may not have been taken back yet when it is asked next.
+            connection.close_on_drop();
+        }
         if let Some(kept) = self.kept.as_ref().filter(|_| done.is_ok()) {
             let connection = KeptConnection { connection, since: Moment::now() };
             *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);

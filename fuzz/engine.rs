@@ -71,19 +71,18 @@ fn shape(shown: &str) -> String {
     unquoted.chars().filter(|character| !character.is_ascii_digit()).take(200).collect()
 }
 
-/// Fuzzes a target for so long. An input that hangs or ends the process stays in `current`.
+/// Fuzzes a target as long as that goes on. An input that hangs or ends the process stays in `current`.
 ///
 /// # Errors
 /// The first input that breaks something.
-pub fn fuzz(target: &Target, time: Duration, seed: u64, current: &Path) -> Result<Report, Broken> {
+pub fn fuzz(target: &Target, goes_on: impl Fn(&Report) -> bool, seed: u64, current: &Path) -> Result<Report, Broken> {
     let watchdog = Watchdog::start(target.name, current);
     let mut random = Random::new(seed);
     let mut known: Vec<Vec<u8>> = corpus(target).into_iter().map(|(_, input)| input).collect();
     let mutator = Mutator { tokens: target.tokens };
     let mut shown = HashSet::new();
     let mut report = Report { runs: 0, kept: 0 };
-    let started = Instant::now();
-    while started.elapsed() < time {
+    while goes_on(&report) {
         let mut input = mutator.mutate(&mut random, &known);
         input.truncate(MAX_LENGTH);
         fs::write(current, &input).unwrap();

@@ -24,7 +24,7 @@ use std::{
     fs,
     path::Path,
     process::ExitCode,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 fn main() -> ExitCode {
@@ -50,7 +50,8 @@ fn main() -> ExitCode {
     let share = time / u32::try_from(chosen.len()).unwrap();
     for target in chosen {
         let current = folder.join(format!("{}.current", target.name));
-        match engine::fuzz(target, share, seed, &current) {
+        let started = Instant::now();
+        match engine::fuzz(target, |_| started.elapsed() < share, seed, &current) {
             Ok(report) => {
                 println!("{}: {} inputs, {} of them new in what they show", target.name, report.runs, report.kept);
             }

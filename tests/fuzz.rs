@@ -8,7 +8,11 @@ mod mutation;
 #[path = "../fuzz/targets/mod.rs"]
 mod targets;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long each target is fuzzed, and how many inputs a slow machine has to try nevertheless.
+const SHORT: Duration = Duration::from_secs(3);
+const LEAST: u64 = 20;
 
 #[test]
 fn what_was_found_stays_mended() {
@@ -26,10 +30,12 @@ fn a_short_run_finds_nothing() {
     let folder = tempfile::tempdir().unwrap();
     for target in &targets::ALL {
         let current = folder.path().join(target.name);
-        let run = engine::fuzz(target, Duration::from_secs(3), 1, &current);
+        let started = Instant::now();
+        let goes_on = |report: &engine::Report| report.runs < LEAST || started.elapsed() < SHORT;
+        let run = engine::fuzz(target, goes_on, 1, &current);
         let report = run.unwrap_or_else(|broken| {
             panic!("{}: {} by {:?}", target.name, broken.what, String::from_utf8_lossy(&broken.input))
         });
-        assert!(report.runs > 10 && report.kept > 1, "{}: {report:?}", target.name);
+        assert!(report.kept > 1, "{}: {report:?}", target.name);
     }
 }

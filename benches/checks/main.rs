@@ -2,8 +2,9 @@
 //! `make bench` prints it. With FLAGD, the path of a flagd, its OFREP endpoint is asked the same beside it.
 //!
 //! Uses are counted beside clients of the same database that do without the API:
-//! - the same commits: the same rows in the same tables, as many uses in each commit as the operator made of them, by one client that
-//!   has the machine to itself;
+//! - the same commits row by row: the same rows in the same tables, as many uses in each commit as the operator made of them, by one
+//!   client that has the machine to itself, and a statement for each row that is read or written;
+//! - the same commits without the API: the same, by the operator's own statements of many rows;
 //! - a row for each use in a commit of its own, by as many clients as there were writers: what a service does that keeps its own books.
 #![allow(
     clippy::unwrap_used,
@@ -187,11 +188,13 @@ fn count(plane: &Plane, address: &str, token: &str, database: &str) {
 fn beside(load: &Load, rate: Rate, commits: u64, address: &str) {
     let each = rate.all / f64::from(u32::try_from(commits).unwrap());
     println!("{}, by {}: {:.0} a second, {each:.1} a commit", load.what, load.connections, rate.per_second);
-    let same = plain::same_commits(address, each);
-    println!("{:<48} {:>5} {:>9.2}", "  the operator beside that", "", rate.per_second / same.per_second);
+    let compare = |other: Rate| {
+        println!("{:<48} {:>5} {:>9.2}", "  the operator beside that", "", rate.per_second / other.per_second);
+    };
+    compare(plain::row_by_row(address, each));
+    compare(plain::same_commits(address, each));
     if load.each == 1 {
-        let own = plain::own_rows(address, load.connections);
-        println!("{:<48} {:>5} {:>9.2}", "  the operator beside that", "", rate.per_second / own.per_second);
+        compare(plain::own_rows(address, load.connections));
     }
 }
 

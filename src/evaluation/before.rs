@@ -57,11 +57,7 @@ impl<'a> Before<'a> {
         let is_of_now = self.decision.at <= now
             && holding.next.is_none_or(|next| next > now)
             && !holding.members.iter().any(|member| takes_effect(member, self.decision.at, now));
-        let is_same_entry = match (&holding.entry, snapshot.catalogue.get(definition)) {
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            (None, None) => true,
-            _ => false,
-        };
+        let is_same_entry = is_same_object(holding.entry.as_ref(), snapshot.catalogue.get(definition));
         if !is_of_now || !is_same_entry || holding.members.len() != indices.len() {
             return None;
         }
@@ -119,11 +115,7 @@ impl<'a> Before<'a> {
         zone: Tz,
     ) -> Option<Arc<[PreparedAmendment]>> {
         let (holding, member) = self.members.get(&grant.id)?;
-        let is_same_definition = match (holding.compiled(), compiled) {
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            (None, None) => true,
-            _ => false,
-        };
+        let is_same_definition = is_same_object(holding.compiled(), compiled);
         let zone_then = member.verdict.term.map(|term| term.start.zone())?;
         let is_same = is_same_definition && zone_then == zone && states_the_same(&member.grant, grant);
         is_same.then(|| Arc::clone(&member.amendments))
@@ -150,11 +142,8 @@ impl<'a> Before<'a> {
 
     fn has_same_sources(&self, snapshot: &Snapshot, grant: &Grant) -> bool {
         let inputs = &self.decision.inputs;
-        let is_same_data = |source: &SecretName| match (inputs.secrets.get(source), snapshot.secrets.get(source)) {
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            (None, None) => true,
-            _ => false,
-        };
+        let is_same_data =
+            |source: &SecretName| is_same_object(inputs.secrets.get(source), snapshot.secrets.get(source));
         let is_as_seen = |source: &SecretName| inputs.unseen.contains(source) == snapshot.unseen.contains(source);
         facets::sources(grant).all(|source| is_same_data(&source) && is_as_seen(&source))
     }
@@ -196,13 +185,8 @@ impl Snapshot {
             meters: _,
             namespaces,
         } = self;
-        let is_same_organization = match (organization, &other.organization) {
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            (None, None) => true,
-            _ => false,
-        };
         let are_same_offers = Arc::ptr_eq(offers, &other.offers) || (offers.is_empty() && other.offers.is_empty());
-        is_same_organization
+        is_same_object(organization.as_ref(), other.organization.as_ref())
             && are_same(grants, &other.grants)
             && are_same(subscriptions, &other.subscriptions)
             && are_same_by_name(catalogue, &other.catalogue)
@@ -212,6 +196,15 @@ impl Snapshot {
             && (name, knows_revisions, barred) == (&other.name, &other.knows_revisions, &other.barred)
             && (authority, limits, unseen) == (&other.authority, &other.limits, &other.unseen)
             && (approvals, namespaces) == (&other.approvals, &other.namespaces)
+    }
+}
+
+/// Whether it is one and the same shared object, or none.
+fn is_same_object<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (None, None) => true,
+        _ => false,
     }
 }
 

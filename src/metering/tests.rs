@@ -1,5 +1,7 @@
 //! The desk and its clerk, with a store in a file.
 
+mod counted;
+
 use super::{InquiryAnswer, MeterDesk, MeterReader, MeterWish, MeteringNews, ReplacedStore, SourceHearing};
 use crate::{
     api::{

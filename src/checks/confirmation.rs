@@ -69,8 +69,8 @@ impl Confirmation {
             ));
         }
         Err(CheckProblem::Unavailable(
-            "nothing can be counted now, as for a minute the operator has not heard from the API server of Kubernetes, or their \
-             clocks are apart by more than 5 s: send the same again later"
+            "nothing can be counted now, as for a minute the operator has not heard from the API server of Kubernetes who has what, or \
+             their clocks are apart by more than 5 s: send the same again later, and see the operator's log"
                 .to_owned(),
         ))
     }

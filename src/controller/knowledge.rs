@@ -5,7 +5,7 @@ use super::{
     figures,
     leadership::Leadership,
     watch::is_routine,
-    world::{NotReady, ObjectState, Reference, SourceObject, World},
+    world::{NotReady, ObjectState, Reference, SourceObject, World, kinds::kinds_of_rights},
 };
 use crate::{
     api::{
@@ -74,10 +74,11 @@ impl Knowledge {
         self.context.world(|world| world.learn_authority(authority));
     }
 
-    /// Whether every kind was listed, and the API server can be reached since. What it refuses to show is told elsewhere.
+    /// Whether every kind was listed, the API server can be reached since, and shows by what is decided who has what.
     #[must_use]
     pub fn follows_the_cluster(&self) -> bool {
-        self.is_ready() && !self.context.outages.is_of_the_server()
+        let outages = &self.context.outages;
+        self.is_ready() && !outages.is_of_the_server() && !outages.is_of(&kinds_of_rights())
     }
 
     /// Whether every kind has been listed once. Before that, an unlisted object looks as if it did not exist.

@@ -2,6 +2,7 @@
 
 use crate::connection::Cause;
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -83,6 +84,15 @@ impl Outages {
     pub fn is_of_the_server(&self) -> bool {
         let was_just_now = self.unreached().is_some_and(|last| last.elapsed() < MENDED_AFTER);
         was_just_now || self.known().values().any(|outage| outage.cause.is_of_the_server())
+    }
+
+    /// Whether any of these kinds cannot be watched. Where that is forbidden in one namespace, what is there does not count any more.
+    pub fn is_of(&self, kinds: &[Cow<str>]) -> bool {
+        self.known().iter().any(|(what, outage)| {
+            let (kind, within) = what.split_once(" in ").map_or((&**what, None), |(kind, within)| (kind, Some(within)));
+            let is_told = within.is_some() && matches!(outage.cause, Cause::Forbidden(_));
+            !is_told && kinds.iter().any(|one| *one == kind)
+        })
     }
 
     fn drop_over(&self) {
@@ -185,6 +195,12 @@ mod tests {
             "not everything can be watched, and is tried again; Organization: the API server does not know the kind (entitlement-operator crds | kubectl apply -f -); ConfigMap, Secret: a right is missing (entitlement-operator manifests | kubectl apply -f -); Namespace: too many requests; what was known stays in use"
         );
         assert!(!outages.is_of_the_server());
+        outages.failed("EntitlementPlan in a", Cause::Forbidden("no".to_owned()));
+        let is_of = |kind: &'static str| outages.is_of(&["EntitlementInstance".into(), kind.into()]);
+        assert!(is_of("Organization") && !is_of("EntitlementPlan"));
+        outages.failed("EntitlementPlan in a", Cause::Answered("too many requests".to_owned()));
+        assert!(is_of("EntitlementPlan"));
+        assert!(outages.works("EntitlementPlan in a"));
         outages.failed("Namespace", Cause::Refused);
         assert_eq!(
             outages.told(CLUSTER, "").unwrap(),

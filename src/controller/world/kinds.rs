@@ -72,6 +72,21 @@ pub const WATCHES: [Watch; 15] = [
     Watch::of::<ValidatingAdmissionPolicyBinding>(),
 ];
 
+/// The kinds by which is decided who has what, and how much of it is used.
+pub fn kinds_of_rights() -> [Cow<'static, str>; 9] {
+    [
+        Organization::kind(&()),
+        FacetDefinition::kind(&()),
+        EntitlementDefinition::kind(&()),
+        EntitlementPlan::kind(&()),
+        EntitlementInstance::kind(&()),
+        EntitlementSubscription::kind(&()),
+        EntitlementOverride::kind(&()),
+        OverrideDecision::kind(&()),
+        EntitlementUsage::kind(&()),
+    ]
+}
+
 /// The watch of one kind.
 pub struct Watch {
     /// The kind's name in the API, in the plural.

@@ -8,13 +8,18 @@ use crate::metrics::ApiMetrics;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::Client;
 use moka::future::Cache;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::Semaphore;
 
 /// How long a review counts.
 const BELIEVED: Duration = Duration::from_secs(10);
 /// How long what was allowed counts where nobody can be asked: for as long as a token may.
 const LONGEST: Duration = Duration::from_hours(24);
+/// The same of what may be reported: for as long as what is in memory may be counted by.
+const COUNTED: Duration = Duration::from_mins(1);
 /// How many are known at once.
 const KNOWN: u64 = 100_000;
 /// How many reviews are under way at once, so that whoever asks much keeps the API server from nothing else.
@@ -49,8 +54,8 @@ pub struct AccessReviews {
     reviews: ApiReviews<SubjectAccessReview>,
     turns: Arc<Semaphore>,
     known: Cache<AccessWanted, bool>,
-    /// What was allowed once, for when nobody can be asked: a service goes on serving while the control plane is being upgraded.
-    allowed: Cache<AccessWanted, ()>,
+    /// What was allowed once, and when, for when nobody can be asked: a service goes on serving while the control plane is being upgraded.
+    allowed: Cache<AccessWanted, Instant>,
 }
 
 /// The API server has not answered.
@@ -84,7 +89,7 @@ impl AccessReviews {
         let asked = async {
             let is_allowed = self.ask(caller, organization, verb).await?;
             if is_allowed {
-                self.allowed.insert(question.clone(), ()).await;
+                self.allowed.insert(question.clone(), Instant::now()).await;
             } else {
                 self.allowed.invalidate(&question).await;
             }
@@ -92,7 +97,12 @@ impl AccessReviews {
         };
         match self.known.try_get_with_by_ref(&question, asked).await {
             Ok(is_allowed) => Ok(is_allowed),
-            Err::<_, Arc<NotReviewed>>(_) => self.allowed.get(&question).await.map(|()| true).ok_or(AccessUnanswered),
+            Err::<_, Arc<NotReviewed>>(_) => {
+                let reviewed = self.allowed.get(&question).await.ok_or(AccessUnanswered)?;
+                // Whoever was allowed to read stays so; who may no more report could use up what a client has.
+                let counts = verb == CheckVerb::Check || reviewed.elapsed() < COUNTED;
+                counts.then_some(true).ok_or(AccessUnanswered)
+            }
         }
     }
 
@@ -116,5 +126,45 @@ impl AccessReviews {
         };
         let answer = self.reviews.ask(&review, [Arc::clone(&self.turns)]).await?;
         Ok(answer.status.is_some_and(|status| status.allowed && status.denied != Some(true)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AccessReviews, AccessUnanswered, COUNTED, CheckVerb};
+    use crate::{checks::caller::ApiCaller, metrics::Metrics};
+    use kube::{Client, client::Body};
+    use rstest::rstest;
+    use std::{
+        collections::BTreeMap,
+        convert::Infallible,
+        future,
+        sync::Arc,
+        time::{Duration, Instant},
+    };
+
+    /// Of an API server that answers nothing.
+    fn silent() -> AccessReviews {
+        let service =
+            tower::service_fn(|_: http::Request<Body>| future::pending::<Result<http::Response<Body>, Infallible>>());
+        AccessReviews::new(Client::new(service, "default"), Metrics::default().api().clone())
+    }
+
+    #[rstest]
+    #[case(CheckVerb::Check, Duration::from_hours(1), Ok(true))]
+    #[case(CheckVerb::Report, COUNTED.saturating_sub(Duration::from_secs(5)), Ok(true))]
+    #[case(CheckVerb::Report, COUNTED, Err(AccessUnanswered))]
+    #[tokio::test(start_paused = true)]
+    async fn while_nobody_can_be_asked_what_was_allowed_counts_longer_for_reads(
+        #[case] verb: CheckVerb,
+        #[case] ago: Duration,
+        #[case] expected: Result<bool, AccessUnanswered>,
+    ) {
+        let (reviews, organization) = (silent(), Arc::from("acme"));
+        let caller = Arc::new(ApiCaller { user: "bob".into(), uid: None, groups: Vec::new(), extra: BTreeMap::new() });
+        assert_eq!(reviews.allow(&caller, &organization, verb).await, Err(AccessUnanswered));
+        let question = (Arc::clone(&caller), Arc::clone(&organization), verb);
+        reviews.allowed.insert(question, Instant::now().checked_sub(ago).unwrap()).await;
+        assert_eq!(reviews.allow(&caller, &organization, verb).await, expected);
     }
 }

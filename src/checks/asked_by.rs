@@ -4,9 +4,11 @@
 use super::{
     access::{AccessReviews, CheckVerb},
     caller::ApiCaller,
+    confirmation::Confirmation,
+    ofrep::refused,
     problem::CheckProblem,
     routes::CheckSurroundings,
-    tokens::{TokenRefusal, Tokens},
+    tokens::{KnownCaller, TokenRefusal, Tokens},
 };
 use crate::{controller::Knowledge, core::secret::Secret};
 use axum::{
@@ -17,6 +19,7 @@ use axum::{
 use http::{header::AUTHORIZATION, request::Parts};
 use kube::Client;
 use std::{
+    error::Error,
     net::{IpAddr, Ipv6Addr},
     sync::Arc,
 };
@@ -26,6 +29,7 @@ pub struct Doorkeeper {
     tokens: Tokens,
     access: AccessReviews,
     knowledge: Knowledge,
+    confirmation: Confirmation,
 }
 
 /// The network that a request has come from.
@@ -43,6 +47,8 @@ const NOWHERE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 #[derive(Clone, Debug)]
 pub struct AskedBy {
     caller: Arc<ApiCaller>,
+    /// Whether the API server has said so within a minute.
+    is_reviewed: bool,
     /// The organization that is served in the namespace of the service account that asks.
     tenant: Option<Arc<str>>,
 }
@@ -50,12 +56,13 @@ pub struct AskedBy {
 impl Doorkeeper {
     /// Of a cluster.
     #[must_use]
-    pub fn new(client: &Client, knowledge: Knowledge) -> Self {
+    pub fn new(client: &Client, knowledge: Knowledge, confirmation: Confirmation) -> Self {
         let metrics = knowledge.metrics().api();
         Self {
             tokens: Tokens::new(client.clone(), metrics.clone()),
             access: AccessReviews::new(client.clone(), metrics.clone()),
             knowledge,
+            confirmation,
         }
     }
 
@@ -67,13 +74,13 @@ impl Doorkeeper {
         let token = header.to_str().ok().and_then(bearer).ok_or_else(absent)?;
         let network = parts.extensions.get().map_or(NOWHERE, |AskingNetwork(network)| *network);
         let caller = self.tokens.caller(&token, network, crate::controller::clock::now()).await;
-        let caller = caller.map_err(|refusal| match refusal {
+        let KnownCaller { caller, is_reviewed } = caller.map_err(|refusal| match refusal {
             TokenRefusal::Absent | TokenRefusal::Unknown => CheckProblem::Unauthenticated(refusal.to_string()),
             TokenRefusal::Unanswered | TokenRefusal::Busy => CheckProblem::Unavailable(refusal.to_string()),
         })?;
         let namespace = caller.service_account_namespace();
         let tenant = namespace.and_then(|namespace| self.knowledge.served_in(namespace));
-        Ok(AskedBy { caller, tenant })
+        Ok(AskedBy { caller, is_reviewed, tenant })
     }
 
     /// Lets who asks do that with an organization, or says why not. It says nothing of whether there is such an organization.
@@ -91,12 +98,21 @@ impl Doorkeeper {
             // A client that reported itself could give itself back what it has used.
             return if tenant == organization && verb == CheckVerb::Check { Ok(()) } else { Err(forbidden) };
         }
+        if verb == CheckVerb::Report && !asked_by.is_reviewed {
+            return Err(self.unanswered(verb, &TokenRefusal::Unanswered));
+        }
         let allowed = self.access.allow(&asked_by.caller, organization, verb).await;
         match allowed {
             Ok(true) => Ok(()),
             Ok(false) => Err(forbidden),
-            Err(unanswered) => Err(CheckProblem::Unavailable(unanswered.to_string())),
+            Err(unanswered) => Err(self.unanswered(verb, &unanswered)),
         }
+    }
+
+    /// Whoever counts is told first that nobody can now.
+    fn unanswered(&self, verb: CheckVerb, why: &dyn Error) -> CheckProblem {
+        let nobody_can = self.confirmation.require().err().filter(|_| verb == CheckVerb::Report);
+        nobody_can.unwrap_or_else(|| CheckProblem::Unavailable(why.to_string()))
     }
 }
 
@@ -116,13 +132,12 @@ impl AskedBy {
 
 /// Lets nobody in whose token the API server does not know, and takes in what the others send when there is room for it. The answer
 /// says who asked, for the connection.
-pub async fn identified(
-    State(surroundings): State<Arc<CheckSurroundings>>,
-    request: Request,
-    next: Next,
-) -> Result<Response, CheckProblem> {
+pub async fn identified(State(surroundings): State<Arc<CheckSurroundings>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let asked_by = surroundings.doorkeeper.identify(&parts).await?;
+    let asked_by = match surroundings.doorkeeper.identify(&parts).await {
+        Ok(asked_by) => asked_by,
+        Err(problem) => return refused(parts.uri.path(), problem),
+    };
     let caller = Arc::clone(asked_by.user());
     // What a client's workloads send counts together, however many accounts they have.
     let sender = asked_by.tenant().unwrap_or(&caller);
@@ -130,7 +145,7 @@ pub async fn identified(
     parts.extensions.insert(asked_by);
     let mut response = next.run(Request::from_parts(parts, body)).await;
     response.extensions_mut().insert(IdentifiedCaller(caller));
-    Ok(response)
+    response
 }
 
 /// The token of `Bearer TOKEN` (RFC 6750); the scheme in any case.

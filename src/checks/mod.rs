@@ -139,8 +139,8 @@ impl CheckService {
     ) {
         let meters = store.map(|address| Arc::new(MeterReader::new(address, knowledge.store_sight(), clock::now())));
         knowledge.metrics().api().answers(self.encryption.is_there());
-        let doorkeeper = Doorkeeper::new(&client, knowledge.clone());
         let confirmation = Confirmation::default();
+        let doorkeeper = Doorkeeper::new(&client, knowledge.clone(), confirmation.clone());
         let confirming = confirmation.clone().keep(client.clone(), knowledge.clone());
         let own = self.own.map(|sender| OwnCertificate::new(client, namespace, sender, &knowledge));
         let (given, metrics) = (self.given, knowledge.metrics().api().clone());

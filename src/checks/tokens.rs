@@ -78,6 +78,21 @@ impl TokenOwner {
     }
 }
 
+/// Who is known by a token.
+#[derive(Clone, Debug)]
+pub struct KnownCaller {
+    /// Who.
+    pub caller: Arc<ApiCaller>,
+    /// Whether the API server has said so within a minute: otherwise it cannot be asked, and the token counts for reads alone.
+    pub is_reviewed: bool,
+}
+
+impl KnownCaller {
+    fn reviewed(caller: Arc<ApiCaller>) -> Self {
+        Self { caller, is_reviewed: true }
+    }
+}
+
 /// Why nobody is known by a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenRefusal {
@@ -175,11 +190,11 @@ impl Tokens {
         token: &Secret<String>,
         network: IpAddr,
         now: Instant,
-    ) -> Result<Arc<ApiCaller>, TokenRefusal> {
+    ) -> Result<KnownCaller, TokenRefusal> {
         let token_text = token.expose_secret();
         let hash: TokenHash = Sha256::digest(token_text.as_bytes()).into();
         if let Some(owner) = self.fresh.get(&hash).await {
-            return owner.caller(now);
+            return owner.caller(now).map(KnownCaller::reviewed);
         }
         let kind = kind(token_text, now).ok_or(TokenRefusal::Unknown)?;
         let reviewed = async {
@@ -192,10 +207,10 @@ impl Tokens {
             Ok(owner)
         };
         match self.fresh.try_get_with(hash, reviewed).await {
-            Ok(owner) => owner.caller(now),
+            Ok(owner) => owner.caller(now).map(KnownCaller::reviewed),
             Err(why) => {
                 let known = self.seen.get(&hash).await.filter(|(_, until)| *until > now);
-                known.map(|(caller, _)| caller).ok_or(match *why {
+                known.map(|(caller, _)| KnownCaller { caller, is_reviewed: false }).ok_or(match *why {
                     NotReviewed::Busy => TokenRefusal::Busy,
                     NotReviewed::Unanswered => TokenRefusal::Unanswered,
                 })

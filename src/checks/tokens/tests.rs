@@ -13,7 +13,16 @@ use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewStatus, UserI
 use kube::{Client, client::Body};
 use rstest::rstest;
 use serde_json::{Value, json};
-use std::{convert::Infallible, future, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{task::JoinSet, time};
 
 fn token(claims: &str) -> String {
@@ -152,7 +161,7 @@ async fn who_was_known_before_is_served_however_many_strangers_ask() {
     })
     .await;
     let begun = time::Instant::now();
-    assert_eq!(&*tokens.caller(&known, OWN, now()).await.unwrap().user, "bob");
+    assert_eq!(&*tokens.caller(&known, OWN, now()).await.unwrap().caller.user, "bob");
     assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 
@@ -169,7 +178,7 @@ async fn one_network_leaves_turns_to_others() {
     }
     time::sleep(Duration::from_millis(10)).await;
     let begun = time::Instant::now();
-    assert_eq!(&*tokens.caller(&token_of("alice"), OWN, now()).await.unwrap().user, "alice");
+    assert_eq!(&*tokens.caller(&token_of("alice"), OWN, now()).await.unwrap().caller.user, "alice");
     assert_eq!(begun.elapsed(), Duration::ZERO);
     // Of the attackers, four are looked at, and the others are told within two seconds that they are too many.
     let refused = attackers.join_all().await;
@@ -185,7 +194,7 @@ async fn a_newcomer_is_told_soon_that_there_are_too_many() {
     assert_eq!((refused, begun.elapsed().as_secs()), (TokenRefusal::Busy, 2));
     // Once the reviews have ended, there is room again.
     time::sleep(Duration::from_secs(5)).await;
-    assert_eq!(&*tokens.caller(&token_of("alice"), OWN, now()).await.unwrap().user, "alice");
+    assert_eq!(&*tokens.caller(&token_of("alice"), OWN, now()).await.unwrap().caller.user, "alice");
 }
 
 #[tokio::test(start_paused = true)]
@@ -193,7 +202,7 @@ async fn tokens_that_say_nothing_are_reviewed_a_few_at_a_time_and_keep_no_others
     let client = Client::new(tower::service_fn(answer), "default");
     let tokens = Arc::new(Tokens::new(client, Metrics::default().api().clone()));
     let opaque = |token: &str| Secret::new(token.to_owned());
-    assert_eq!(&*tokens.caller(&opaque("bob"), OWN, now()).await.unwrap().user, "bob");
+    assert_eq!(&*tokens.caller(&opaque("bob"), OWN, now()).await.unwrap().caller.user, "bob");
     let mut attackers = JoinSet::new();
     for number in 0..60_u8 {
         let (tokens, token) = (Arc::clone(&tokens), opaque(&format!("attacker-{number}")));
@@ -208,4 +217,27 @@ async fn tokens_that_say_nothing_are_reviewed_a_few_at_a_time_and_keep_no_others
     let refused = attackers.join_all().await;
     let of = |refusal| refused.iter().filter(|one| **one == Some(refusal)).count();
     assert_eq!((of(TokenRefusal::Unanswered), of(TokenRefusal::Busy)), (4, 56));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_nobody_can_be_asked_a_token_is_known_and_not_reviewed() {
+    let is_gone = Arc::new(AtomicBool::new(false));
+    let gone = Arc::clone(&is_gone);
+    let service = tower::service_fn(move |request| {
+        let is_gone = gone.load(Ordering::SeqCst);
+        async move {
+            if is_gone {
+                future::pending::<()>().await;
+            }
+            answer(request).await
+        }
+    });
+    let tokens = Tokens::new(Client::new(service, "default"), Metrics::default().api().clone());
+    let is_reviewed = async || tokens.caller(&token_of("bob"), OWN, now()).await.unwrap().is_reviewed;
+    assert!(is_reviewed().await);
+    is_gone.store(true, Ordering::SeqCst);
+    assert!(is_reviewed().await);
+    tokens.fresh.invalidate_all();
+    tokens.fresh.run_pending_tasks().await;
+    assert!(!is_reviewed().await);
 }

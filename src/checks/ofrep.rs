@@ -4,12 +4,12 @@ use super::{
     access::CheckVerb,
     asked_by::AskedBy,
     openapi::{FlagProblems, flag_value},
-    problem::CheckProblem,
+    problem::{CheckProblem, SOON},
     routes::CheckSurroundings,
     stated::{UNREADABLE_PATH, no_parameters},
 };
 use crate::{
-    core::calendar::Instant,
+    core::{calendar::Instant, percent::percent_decode},
     evaluation::check::{flag_now, flags_now, handles},
     render::flags::FlagValue,
 };
@@ -24,7 +24,7 @@ use axum::{
 };
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH},
+    header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH, RETRY_AFTER},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -36,6 +36,9 @@ use utoipa::ToSchema;
 const KEPT: HeaderValue = HeaderValue::from_static("private, no-cache");
 /// The name of the value of what is not held.
 const NOT_HELD: &str = "not-held";
+
+/// Where flags are evaluated.
+const EVALUATIONS: &str = "/ofrep/v1/evaluate/flags";
 
 const NO_PARAMETERS: &str =
     "flags have no parameters in their URL: they are of now, and the context says of which organization";
@@ -167,7 +170,8 @@ pub async fn flag(
     })?;
     let fail = |why| EvaluationFailure { key: Some(key.clone()), why };
     let organization = admitted(&surroundings, &asked_by, query.as_deref(), body).await.map_err(fail)?;
-    let known = surroundings.desk.knowledge().offers().unwrap_or_default();
+    let offers = surroundings.desk.knowledge().offers();
+    let known = offers.clone().unwrap_or_default();
     for handle in handles(&key) {
         let decision = surroundings.desk.decision_alone(&organization, &handle.into()).await;
         let decision = decision.map_err(|problem| fail(problem.into()))?;
@@ -175,7 +179,12 @@ pub async fn flag(
             return Ok(([(CACHE_CONTROL, KEPT)], Json(evaluation(key.clone(), value))).into_response());
         }
     }
-    Err(fail(FailureKind::Unknown))
+    Err(fail(offers.map_or_else(not_read_through, |_| FailureKind::Unknown)))
+}
+
+/// A definition that is not known yet may have the flag.
+fn not_read_through() -> FailureKind {
+    FailureKind::Problem(CheckProblem::Unavailable("not every definition has been read yet: try again".to_owned()))
 }
 
 /// Evaluates all flags
@@ -295,6 +304,13 @@ fn matches(kept: &str, tag: &str) -> bool {
     kept == "*" || kept.strip_prefix("W/").unwrap_or(kept) == tag
 }
 
+/// A problem with a request, in the words of what was asked for.
+pub fn refused(path: &str, problem: CheckProblem) -> Response {
+    let Some(evaluation) = path.strip_prefix(EVALUATIONS) else { return problem.into_response() };
+    let key = evaluation.strip_prefix('/').map(|key| percent_decode(key).unwrap_or_default());
+    EvaluationFailure { key, why: FailureKind::Problem(problem) }.into_response()
+}
+
 impl IntoResponse for EvaluationFailure {
     fn into_response(self) -> Response {
         let Self { key, why } = self;
@@ -309,16 +325,21 @@ impl IntoResponse for EvaluationFailure {
             }
             FailureKind::Problem(problem) => (problem.status(), EvaluationErrorCode::General, problem.to_string()),
         };
-        (status, Json(FailureBody { key, error_code, error_details })).into_response()
+        let retry = (status == StatusCode::SERVICE_UNAVAILABLE).then_some([(RETRY_AFTER, SOON)]);
+        (status, retry, Json(FailureBody { key, error_code, error_details })).into_response()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{EvaluationErrorCode, entity_tag, matches, targeted};
-    use crate::core::calendar::parse_instant;
-    use axum::body::Bytes;
+    use super::{EvaluationErrorCode, entity_tag, matches, refused, targeted};
+    use crate::{
+        checks::problem::{CheckProblem, SOON},
+        core::calendar::parse_instant,
+    };
+    use axum::body::{Bytes, to_bytes};
     use rstest::rstest;
+    use serde_json::{Value, json};
 
     #[rstest]
     #[case(r#"{"context": {"targetingKey": "acme", "plan": "free"}}"#, Ok("acme"))]
@@ -336,6 +357,18 @@ mod tests {
             other => panic!("{other:?}"),
         });
         assert_eq!(found.as_deref().map_err(|code| *code), expected);
+    }
+
+    #[rstest]
+    #[case("/ofrep/v1/evaluate/flags/a%2Fb", json!({"key": "a/b", "errorCode": "GENERAL", "errorDetails": "why"}))]
+    #[case("/ofrep/v1/evaluate/flags", json!({"errorCode": "GENERAL", "errorDetails": "why"}))]
+    #[case("/v1/events", json!({"type": "about:blank", "title": "Service Unavailable", "status": 503, "detail": "why"}))]
+    #[tokio::test]
+    async fn a_problem_is_told_in_the_form_of_what_was_asked_for(#[case] path: &str, #[case] expected: Value) {
+        let response = refused(path, CheckProblem::Unavailable("why".to_owned()));
+        assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &SOON));
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), expected);
     }
 
     #[test]

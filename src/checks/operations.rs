@@ -1,11 +1,11 @@
 //! Which operation a request asks for, how long it may take, and what is counted of it.
 
-use super::problem::CheckProblem;
+use super::{ofrep::refused, problem::CheckProblem};
 use crate::metrics::ApiMetrics;
 use axum::{
     extract::{MatchedPath, Request, State},
     middleware::Next,
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use http::Method;
 use std::{
@@ -60,8 +60,9 @@ pub async fn counted(State(operations): State<Arc<ApiOperations>>, request: Requ
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let operation = operations.name(path, request.method());
     let mut asked = AskedOperation { operation, metrics: &operations.metrics, since: Instant::now(), status: None };
+    let address = request.uri().path().to_owned();
     let response = timeout(LONGEST, next.run(request)).await.unwrap_or_else(|_| {
-        CheckProblem::Unavailable("it could not be answered in time: try again".to_owned()).into_response()
+        refused(&address, CheckProblem::Unavailable("it could not be answered in time: try again".to_owned()))
     });
     asked.status = Some(response.status().as_u16());
     response

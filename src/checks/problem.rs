@@ -73,6 +73,9 @@ pub struct ProblemDetails {
     detail: String,
 }
 
+/// When it can be tried again: in a second.
+pub const SOON: HeaderValue = HeaderValue::from_static("1");
+
 impl CheckProblem {
     /// The type of the body of such an answer.
     pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -108,7 +111,7 @@ impl IntoResponse for CheckProblem {
         let body = serde_json::to_vec(&details).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, Self::MEDIA_TYPE)], body).into_response();
         if [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&status) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response.headers_mut().insert(header::RETRY_AFTER, SOON);
         }
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -9,7 +9,7 @@ use super::{
     openapi::{CheckApi, CheckProblems, InOrganization, ListProblems, OfEntitlement},
     operations::{ApiOperations, counted},
     problem::{CheckProblem, ProblemDetails},
-    stated::{Addressed, check_parameters, no_parameters, read_moment_of_url},
+    stated::{Addressed, check_channel, check_parameters, no_parameters, read_moment_of_url},
     uses,
 };
 use crate::{
@@ -148,7 +148,7 @@ async fn entitlement(
     let wanted = Wanted {
         entitlement,
         amount: parameters.amount.as_deref().map_or(Ok(Decimal::ONE), amount)?,
-        channel: parameters.channel,
+        channel: parameters.channel.map(check_channel).transpose()?,
         at: parameters.at.as_deref().map(|at| read_moment_of_url("at", at)).transpose()?,
         with_options: parameters.options,
     };

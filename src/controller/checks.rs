@@ -13,8 +13,9 @@ use crate::{
         status::metered::{StoreStanding, replaced},
         usage::MeterFacts,
     },
-    metering::SourceHearing,
+    metering::{ReadElsewhere, SourceHearing},
     render::flags::Offers,
+    store::meter::MeterId,
 };
 use std::sync::Arc;
 
@@ -68,6 +69,12 @@ impl Knowledge {
             return asked_for(context, definition, &facts);
         }
         facts.heard_as(source.await.limits(facts.heard))
+    }
+
+    /// What the controller has read of a meter, which it looks at as often as anything is written.
+    #[must_use]
+    pub fn read_of(&self, meter: &MeterId) -> Option<ReadElsewhere> {
+        self.context().meters.read(meter)
     }
 
     /// What is said of the store, where it is another one than it was.

@@ -3,6 +3,7 @@
 use super::{
     errands::{Errand, SourceHearing},
     held::HeldMeter,
+    reader::ReadElsewhere,
     sight::{ReplacedStore, StoreSight},
 };
 use crate::{
@@ -211,6 +212,13 @@ impl MeterDesk {
         definitions.map(|definition| (Arc::clone(definition), known(definition))).collect()
     }
 
+    /// What was read last of a meter, for whoever reads for itself; None where the store has never said anything of it.
+    pub fn read(&self, meter: &MeterId) -> Option<ReadElsewhere> {
+        let state = self.state();
+        let held = state.meters.get(meter)?;
+        Some(ReadElsewhere { version: held.version(), facts: Arc::clone(held.facts()), answered: state.answered? })
+    }
+
     /// How many of the registers of a meter are counted as they are; None while that is not known.
     pub fn counted(&self, meter: &MeterId, registers: &BTreeMap<RegisterId, Register>) -> Option<usize> {
         Some(self.state().meters.get(meter)?.counted(registers))
@@ -266,6 +274,6 @@ impl DeskState {
         if self.standing == StoreStanding::Works {
             return Arc::clone(held.facts());
         }
-        held.facts().heard_as(self.answered.map(Heard::At))
+        held.facts().heard_as(self.answered.map(Heard::Until))
     }
 }

@@ -133,6 +133,7 @@ impl SourceHearing {
         Some(match store? {
             Heard::Always => Heard::At(at),
             Heard::At(store) => Heard::At(at.min(store)),
+            Heard::Until(store) => Heard::Until(at.min(store)),
             since @ Heard::NotSince(_) => since,
         })
     }
@@ -143,7 +144,7 @@ impl Heard {
     fn or_not_since(self, since: Instant) -> Self {
         match self {
             Self::Always => Self::NotSince(since),
-            Self::At(at) | Self::NotSince(at) => Self::NotSince(at),
+            Self::At(at) | Self::Until(at) | Self::NotSince(at) => Self::NotSince(at),
         }
     }
 }

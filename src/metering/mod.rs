@@ -46,7 +46,7 @@ pub use {
     counter::{MeterScene, NotCounted, UseAnswer, UseCounter, UseRequest},
     desk::{KnownMeter, MeterDesk, MeterWish},
     errands::{InquiryAnswer, SourceHearing},
-    reader::MeterReader,
+    reader::{MeterReader, ReadElsewhere},
     retention::AddsUp,
     sight::{ReplacedStore, StoreSight},
 };

@@ -103,6 +103,17 @@ struct OpenedStore {
     file: Option<StoreFile>,
 }
 
+/// What somebody else has read of a meter, who has the same store open.
+#[derive(Clone, Debug)]
+pub struct ReadElsewhere {
+    /// As of which version.
+    pub version: i64,
+    /// What is known.
+    pub facts: Arc<MeterFacts>,
+    /// When the store has answered last.
+    pub answered: Instant,
+}
+
 impl MeterReader {
     /// Of the store at that address, which is asked for from `now` on, with what was seen of it.
     #[must_use]
@@ -122,8 +133,14 @@ impl MeterReader {
         }
     }
 
-    /// What is known of a meter: as the store has it now, or where it does not answer, as it had it last.
-    pub async fn facts(&self, meter: &MeterId, now: Instant) -> Arc<MeterFacts> {
+    /// What is known of a meter: as the store has it now, or where it does not answer, as it had it last, be it that somebody else here
+    /// has read that.
+    pub async fn facts(
+        &self,
+        meter: &MeterId,
+        now: Instant,
+        elsewhere: impl FnOnce() -> Option<ReadElsewhere>,
+    ) -> Arc<MeterFacts> {
         let identity = self.identity().await;
         let kept = self.kept(meter);
         let mut place = kept.lock().await;
@@ -133,10 +150,10 @@ impl MeterReader {
         };
         if let Err(error) = renewed {
             tracing::debug!(%error, "a meter could not be read");
-            return self.last_known(place.held.as_ref());
+            return self.last_known(place.held.as_ref(), elsewhere());
         }
         *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
-        place.held.as_ref().map_or_else(|| self.last_known(None), |held| Arc::clone(held.facts()))
+        place.held.as_ref().map_or_else(|| self.last_known(None, None), |held| Arc::clone(held.facts()))
     }
 
     /// What is known of the store, be it from long ago.
@@ -243,14 +260,18 @@ impl MeterReader {
     }
 
     /// While the store does not answer, what it said last counts, if it said anything.
-    fn last_known(&self, held: Option<&HeldMeter>) -> Arc<MeterFacts> {
+    fn last_known(&self, held: Option<&HeldMeter>, elsewhere: Option<ReadElsewhere>) -> Arc<MeterFacts> {
         let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        match (held, answered) {
-            (Some(held), Some(at)) => held.facts().heard_as(Some(Heard::At(at))),
+        let answered = answered.max(elsewhere.as_ref().map(|read| read.answered));
+        let own = held.map(|held| (held.version(), held.facts()));
+        let theirs = elsewhere.as_ref().map(|read| (read.version, &read.facts));
+        let newest = own.into_iter().chain(theirs).max_by_key(|(version, _)| *version);
+        match (newest, answered) {
+            (Some((_, facts)), Some(at)) => facts.heard_as(Some(Heard::Until(at))),
             _ => Arc::new(MeterFacts {
                 memory: Arc::default(),
                 ledger: Arc::default(),
-                heard: Some(Heard::NotSince(self.since)),
+                heard: Some(Heard::NotSince(answered.unwrap_or(self.since))),
             }),
         }
     }

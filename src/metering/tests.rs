@@ -2,7 +2,9 @@
 
 mod counted;
 
-use super::{InquiryAnswer, MeterDesk, MeterReader, MeterWish, MeteringNews, ReplacedStore, SourceHearing};
+use super::{
+    InquiryAnswer, MeterDesk, MeterReader, MeterWish, MeteringNews, ReadElsewhere, ReplacedStore, SourceHearing,
+};
 use crate::{
     api::{
         entitlement_definition::{Aggregation, MeteredRecord},
@@ -12,13 +14,17 @@ use crate::{
         calendar::{Instant, parse_instant},
         usage::register::{Register, RegisterId},
     },
-    evaluation::{status::metered::StoreStanding, usage::Heard},
+    evaluation::{
+        status::metered::StoreStanding,
+        usage::{Heard, MeterFacts},
+    },
     metrics::Metrics,
     store::{
         CatchUp, PersistentStore, StoreAddress, StoreProgress,
         meter::{MeterId, MeterWrite, RegisterWrite},
     },
 };
+use chrono::TimeDelta;
 use rust_decimal::Decimal;
 use sqlx::Connection as _;
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
@@ -234,7 +240,7 @@ async fn a_file_that_is_taken_away_is_noticed() {
     let away = folder.path().join("away");
     std::fs::rename(&place, &away).unwrap();
     office.told(|news| matches!(news, MeteringNews::Standing(StoreStanding::Unavailable(_)))).await;
-    assert_eq!(office.used(), (Decimal::ONE, Some(Heard::At(now()))));
+    assert_eq!(office.used(), (Decimal::ONE, Some(Heard::Until(now()))));
     std::fs::rename(&away, &place).unwrap();
     office.told(|news| *news == MeteringNews::Standing(StoreStanding::Works)).await;
     office.report(&["a"]).await;
@@ -335,8 +341,12 @@ async fn how_a_definition_was_metered_first_is_kept_once_something_is_counted() 
 
 /// How much a reader knows to be used, and when that was heard.
 async fn read(reader: &MeterReader) -> (Decimal, Option<Heard>) {
+    read_beside(reader, None).await
+}
+
+async fn read_beside(reader: &MeterReader, elsewhere: Option<ReadElsewhere>) -> (Decimal, Option<Heard>) {
     let meter = MeterId { organization: "acme".into(), definition: "support".into() };
-    let facts = reader.facts(&meter, now()).await;
+    let facts = reader.facts(&meter, now(), || elsewhere).await;
     (facts.ledger.between(Instant::MIN_UTC, Instant::MAX_UTC), facts.heard)
 }
 
@@ -362,7 +372,14 @@ async fn while_no_store_is_there_what_was_read_last_counts_until_another_one_say
     // Nothing is made in its place, as a folder is in the way.
     std::fs::create_dir(folder.path().join("store.db")).unwrap();
     for _ in 0..3 {
-        assert_eq!(read(&reader).await, (Decimal::TWO, Some(Heard::At(now()))));
+        assert_eq!(read(&reader).await, (Decimal::TWO, Some(Heard::Until(now()))));
+    }
+    // Somebody else here has read more, or less, of it.
+    let later = now() + TimeDelta::seconds(5);
+    for (version, used) in [(i64::MAX, Decimal::ZERO), (1, Decimal::TWO)] {
+        let facts = MeterFacts { memory: Arc::default(), ledger: Arc::default(), heard: Some(Heard::Always) };
+        let elsewhere = ReadElsewhere { version, facts: Arc::new(facts), answered: later };
+        assert_eq!(read_beside(&reader, Some(elsewhere)).await, (used, Some(Heard::Until(later))));
     }
     std::fs::remove_dir(folder.path().join("store.db")).unwrap();
     let mut office = Office::open(folder.path(), Some(1));

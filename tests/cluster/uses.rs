@@ -10,7 +10,7 @@ use crate::{
 use chrono::{TimeDelta, Utc};
 use entitlement_operator::{installation::OPERATOR_NAMESPACE, store::PersistentStore};
 use serde_json::{Value, json};
-use std::{fs, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 const EVENT: &str = "application/cloudevents+json";
 const BATCH: &str = "application/cloudevents-batch+json";
@@ -293,10 +293,7 @@ async fn while_the_store_is_away_what_was_read_last_is_answered() {
     let counting = Counting::of(&desk, operator.api()).await;
     counting.service.until(&counting.one, |status, body| status == 200 && body["usage"]["remaining"] == "10");
     counting.until_it_counts("a", "8", "200 Allowed 2");
-    let (store, away) = (desk.place().join("store.db"), desk.place().join("away"));
-    fs::rename(&store, &away).unwrap();
-    // A folder is in the way, so that no store is made there.
-    fs::create_dir(&store).unwrap();
+    let gone = GoneStore::of(&desk);
     eventually(DEADLINE, "uses are refused", || {
         let (status, _, body) = counting.service.says("PUT", &format!("{}/uses/b", counting.one), r#"{"amount": 1}"#);
         let is_it = status == 503 && body["detail"].as_str().unwrap().starts_with("the store does not answer now");
@@ -306,10 +303,47 @@ async fn while_the_store_is_away_what_was_read_last_is_answered() {
         let (status, answer) = counting.service.gets(&format!("{}?amount={amount}", counting.one));
         let said = json!([answer["reason"], answer["allowed"], answer["usage"]["remaining"]]);
         assert_eq!((status, said), (200, expected), "{answer}");
+        assert_eq!(answer["usage"]["stale"], true, "{answer}");
     }
-    fs::remove_dir(&store).unwrap();
-    fs::rename(&away, &store).unwrap();
+    gone.is_back();
     counting.until_it_counts("b", "2", "200 Allowed 0");
+    assert_eq!(counting.service.gets(&counting.one).1["usage"]["stale"], Value::Null);
+}
+
+/// A store whose file is not in its place.
+struct GoneStore {
+    store: PathBuf,
+    away: PathBuf,
+}
+
+impl GoneStore {
+    fn of(desk: &Desk) -> Self {
+        let gone = Self { store: desk.place().join("store.db"), away: desk.place().join("away") };
+        fs::rename(&gone.store, &gone.away).unwrap();
+        // A folder is in the way, so that no store is made there.
+        fs::create_dir(&gone.store).unwrap();
+        gone
+    }
+
+    fn is_back(self) {
+        fs::remove_dir(&self.store).unwrap();
+        fs::rename(&self.away, &self.store).unwrap();
+    }
+}
+
+/// What is reported is read by the controller, and the API has not asked for it yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_has_asked_for_before_is_known_while_the_store_is_away() {
+    let desk = Desk::start().await;
+    let operator = desk.operator_with(&API);
+    desk.sell_metered(json!({"mode": "Consumed", "period": "P1Y", "onUnknown": "Deny"}), "2026-01-01").await;
+    let counting = Counting::of(&desk, operator.api()).await;
+    desk.report(4).await;
+    desk.counted(4).await;
+    let _gone = GoneStore::of(&desk);
+    let answer = counting.service.until(&counting.one, |status, _| status == 200);
+    let said = json!([answer["reason"], answer["usage"]["remaining"], answer["usage"]["stale"]]);
+    assert_eq!(said, json!(["Allowed", "6", true]), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

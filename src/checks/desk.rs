@@ -8,8 +8,9 @@ use crate::{
         Snapshot,
         catalogue::CatalogueEntry,
         check::{CheckAnswer, CheckQuestion, EntitlementList, SoldCatalogue, check, options},
-        decision::{Decision, decide, decide_alone},
+        decision::{Decision, decide, decide_alone, decide_asked},
         memo::Memo,
+        usage::AskedMoment,
     },
     metering::{MeterReader, MeterScene},
     store::meter::MeterId,
@@ -33,7 +34,7 @@ pub struct Wanted {
     /// How much.
     pub amount: Decimal,
     /// In which way.
-    pub channel: Option<String>,
+    pub channel: Option<Arc<str>>,
     /// When; now where nothing is said.
     pub at: Option<Instant>,
     /// Whether it is asked what would help.
@@ -84,9 +85,10 @@ impl CheckDesk {
         let entitlement = &wanted.entitlement;
         let MeterScene { snapshot, definition: serving } = self.scene(organization, entitlement)?;
         let mut snapshot = Arc::unwrap_or_clone(snapshot);
-        let now = wanted.at.unwrap_or_else(clock::now);
+        let now = clock::now();
+        let asked = AskedMoment { at: wanted.at.unwrap_or(now), now };
         self.meter(&mut snapshot, Some(entitlement)).await;
-        let decision = decide_alone(&snapshot, entitlement, now);
+        let decision = decide_asked(&snapshot, entitlement, asked);
         let request = UsageRequest { amount: wanted.amount, channel: wanted.channel.as_deref() };
         let question = CheckQuestion { entitlement, definition: Some(&serving.terms), request };
         let mut answer = check(&decision, &question);
@@ -96,7 +98,7 @@ impl CheckDesk {
         if wanted.with_options && !answer.allowed {
             let NamedCatalogue { plans, catalogue: definitions } = self.knowledge.whole_catalogue();
             let sold = SoldCatalogue { plans: &plans, definitions: &definitions };
-            answer.options = Some(options(&snapshot, sold, entitlement, request, now));
+            answer.options = Some(options(&snapshot, sold, entitlement, request, asked.at));
         }
         Ok(answer)
     }
@@ -107,7 +109,12 @@ impl CheckDesk {
     /// Where there is no such organization, or it cannot be told now.
     pub async fn list(&self, organization: &Arc<str>) -> Result<EntitlementList, CheckProblem> {
         let decision = self.decision(organization).await?;
-        Ok(EntitlementList::of(&decision, &mut Memo::default()))
+        let mut list = EntitlementList::of(&decision, &mut Memo::default());
+        if let Some(notice) = self.knowledge.store_notice() {
+            let used = list.entitlements.values_mut().filter_map(|entry| entry.usage.as_mut());
+            used.for_each(|usage| usage.notice = Some(notice.clone()));
+        }
+        Ok(list)
     }
 
     /// What is decided of an organization now.
@@ -155,7 +162,7 @@ impl CheckDesk {
         for (definition, entry) in definitions {
             let organization = Arc::clone(&snapshot.name);
             let meter = MeterId { organization, definition: Arc::clone(&definition) };
-            let facts = meters.facts(&meter, clock::now()).await;
+            let facts = meters.facts(&meter, clock::now(), || self.knowledge.read_of(&meter)).await;
             let facts = self.knowledge.heard(&definition, &entry, facts, meters.source(&definition)).await;
             snapshot.meters.insert(definition, facts);
         }

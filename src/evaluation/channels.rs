@@ -24,4 +24,11 @@ impl Holding {
         let in_force = self.in_force.iter().filter_map(|index| self.members.get(*index));
         together(in_force.flat_map(|member| member.channels(now)))
     }
+
+    /// The same of those grants.
+    #[must_use]
+    pub fn channel_caps_of(&self, is_one: impl Fn(&Member) -> bool, now: Instant) -> ChannelCaps {
+        let members = self.members.iter().filter(|member| is_one(member));
+        together(members.flat_map(|member| member.channels(now)))
+    }
 }

@@ -10,7 +10,7 @@ use super::{
     standing::Standing,
     subscriptions::{self, SubscriptionDecision},
     summary,
-    usage::{KnownMeters, MeterDecision, MeterFacts, Meters},
+    usage::{AskedMoment, KnownMeters, MeterDecision, MeterFacts, Meters},
 };
 use crate::{
     api::{Organization, Phase},
@@ -93,29 +93,41 @@ pub fn decide_after(snapshot: &Snapshot, now: Instant, before: Option<&Decision>
         (known.unwrap_or_else(new), indices)
     });
     let holdings = holdings.collect();
-    Decision::with(snapshot, &snapshot.meters, standing, holdings, subscriptions, now)
+    Decision::with(snapshot, &snapshot.meters, standing, holdings, subscriptions, AskedMoment::present(now))
 }
 
 /// The same of one definition alone: of the others nothing is said.
 #[must_use]
 pub fn decide_alone(snapshot: &Snapshot, definition: &Arc<str>, now: Instant) -> Decision {
-    decide_one(snapshot, &snapshot.meters, definition, now)
+    decide_asked(snapshot, definition, AskedMoment::present(now))
+}
+
+/// The same of any moment.
+#[must_use]
+pub fn decide_asked(snapshot: &Snapshot, definition: &Arc<str>, asked: AskedMoment) -> Decision {
+    decide_one(snapshot, &snapshot.meters, definition, asked)
 }
 
 /// The same where that is known of its meter, whatever the snapshot says.
 #[must_use]
-pub fn decide_metered(snapshot: &Snapshot, definition: &Arc<str>, facts: Arc<MeterFacts>, now: Instant) -> Decision {
-    decide_one(snapshot, &BTreeMap::from([(Arc::clone(definition), facts)]), definition, now)
+pub fn decide_metered(
+    snapshot: &Snapshot,
+    definition: &Arc<str>,
+    facts: Arc<MeterFacts>,
+    asked: AskedMoment,
+) -> Decision {
+    decide_one(snapshot, &BTreeMap::from([(Arc::clone(definition), facts)]), definition, asked)
 }
 
-fn decide_one(snapshot: &Snapshot, known: &KnownMeters, definition: &Arc<str>, now: Instant) -> Decision {
+fn decide_one(snapshot: &Snapshot, known: &KnownMeters, definition: &Arc<str>, asked: AskedMoment) -> Decision {
+    let now = asked.at;
     let standing = Standing::of(snapshot);
     let of_it = (0..).zip(&snapshot.grants).filter(|(_, grant)| grant.id.definition == *definition);
     let indices: Vec<usize> = of_it.map(|(index, _)| index).collect();
     let subscriptions = subscriptions::decide(snapshot, &standing, None, now);
     let given = Given::of(&subscriptions);
     let holding = Holding::of(snapshot, &standing, definition, &indices, given.of_definition(definition), None, now);
-    Decision::with(snapshot, known, standing, vec![(Arc::new(holding), indices)], subscriptions, now)
+    Decision::with(snapshot, known, standing, vec![(Arc::new(holding), indices)], subscriptions, asked)
 }
 
 impl Decision {
@@ -126,7 +138,7 @@ impl Decision {
         standing: Standing,
         holdings: Vec<(Arc<Holding>, Vec<usize>)>,
         subscriptions: Vec<SubscriptionDecision>,
-        now: Instant,
+        asked: AskedMoment,
     ) -> Self {
         // What subscriptions give stands behind what there is in the snapshot.
         let places = holdings.iter().enumerate().flat_map(|(holding, (held, indices))| {
@@ -138,12 +150,12 @@ impl Decision {
         let subscriptions: Vec<Arc<SubscriptionDecision>> = subscriptions.into_iter().map(Arc::new).collect();
         let holdings: Vec<Arc<Holding>> = holdings.into_iter().map(|(holding, _)| holding).collect();
         let next = holdings.iter().filter_map(|holding| holding.next);
-        let meters = MeterDecision::all(snapshot, known, &holdings, now);
+        let meters = MeterDecision::all(snapshot, known, &holdings, asked);
         let next_right = next.chain(subscriptions.iter().filter_map(|one| one.next())).min();
         let of_meters = meters.values().filter_map(|meter| meter.next);
         let next = next_right.into_iter().chain(of_meters).min();
         Self {
-            at: now,
+            at: asked.at,
             untold: summary::untold(&standing, &holdings),
             standing,
             subscriptions,

@@ -39,12 +39,17 @@ impl Memory {
     /// What is remembered once the present objects were looked at.
     #[must_use]
     pub fn after(&self, rules: &UsageRules, present: &PresentParts, now: Instant) -> Self {
+        self.after_for(rules, present, now, now)
+    }
+
+    /// The same for whoever asks for another moment: what that moment takes is not forgotten yet.
+    #[must_use]
+    pub fn after_for(&self, rules: &UsageRules, present: &PresentParts, now: Instant, at: Instant) -> Self {
         let held = parts(&self.held, &present.parts, now);
         // Periods begin with a second.
-        let now = now.trunc_subsecs(0);
-        let anchors = self.anchors(rules, present.first, &held, now);
+        let anchors = self.anchors(rules, present.first, &held, now.trunc_subsecs(0));
         let mut memory = Self { anchors, held };
-        memory.forget(rules, now);
+        memory.forget(rules, at.trunc_subsecs(0));
         memory
     }
 

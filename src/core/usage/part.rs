@@ -1,8 +1,11 @@
 //! What was held, from when to when, and how much.
 
-use crate::core::{
-    amount::Amount,
-    calendar::{Bound, Instant},
+use crate::{
+    api::entitlement_definition::Aggregation,
+    core::{
+        amount::Amount,
+        calendar::{Bound, Instant},
+    },
 };
 use std::sync::Arc;
 
@@ -76,11 +79,27 @@ pub fn joined(spans: impl IntoIterator<Item = HeldSpan>) -> Vec<HeldSpan> {
 /// At each moment the largest amount of the spans that cover it, which stand in no order and may overlap.
 #[must_use]
 pub fn largest(spans: &[HeldSpan]) -> Vec<HeldSpan> {
+    at_each_moment(spans, |one, other| one.max(other))
+}
+
+/// At each moment all amounts together of the spans that cover it, which stand in no order and may overlap.
+#[must_use]
+pub fn together(spans: &[HeldSpan]) -> Vec<HeldSpan> {
+    at_each_moment(spans, |one, other| match (one, other) {
+        (Some(one), Some(other)) => Some(one.together(other, Aggregation::Sum)),
+        _ => one.or(other),
+    })
+}
+
+fn at_each_moment(
+    spans: &[HeldSpan],
+    fold: impl Fn(Option<Amount>, Option<Amount>) -> Option<Amount>,
+) -> Vec<HeldSpan> {
     let mut edges: Vec<Instant> = spans.iter().flat_map(|span| [Some(span.from), span.until.at()]).flatten().collect();
     edges.sort_unstable();
     edges.dedup();
     let piece = |(index, from): (usize, &Instant)| {
-        let amount = spans.iter().filter(|span| span.has(*from)).map(|span| span.amount).max()?;
+        let amount = spans.iter().filter(|span| span.has(*from)).map(|span| span.amount).reduce(&fold)?;
         let until = edges.get(index + 1).map_or(Bound::Never, |next| Bound::At(*next));
         Some(HeldSpan { from: *from, until, amount })
     };

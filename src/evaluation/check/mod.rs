@@ -87,6 +87,8 @@ pub struct AnswerParts {
     organization: Arc<str>,
     holding: Option<Arc<Holding>>,
     meter: Option<MeterStanding>,
+    /// How much was held at a moment that is over, as far as is remembered.
+    held_then: Option<Amount>,
     at: Instant,
 }
 
@@ -99,6 +101,7 @@ impl AnswerParts {
             organization: Arc::clone(&decision.standing.name),
             holding: decision.holding(question.entitlement).cloned(),
             meter: meter.and_then(|meter| MeterStanding::of(meter, question.request.channel)),
+            held_then: meter.and_then(|meter| meter.held_then),
             at: decision.at,
         }
     }
@@ -109,7 +112,12 @@ impl AnswerParts {
         let CheckVerdict { allowed, reason } = said;
         let holding = self.holding.as_deref();
         let merged = holding.and_then(Holding::merged);
-        let right = right(holding, merged.as_ref(), question.definition, reason, self.at);
+        let mut right = right(holding, merged.as_ref(), question.definition, reason, self.at);
+        if let Some(held) = self.held_then {
+            right.entitled = self.meter.is_some();
+            right.facets.retain(|_, _| right.entitled);
+            right.amount = Some(held.to_string());
+        }
         CheckAnswer {
             organization: self.organization.to_string(),
             entitlement: question.entitlement.to_owned(),

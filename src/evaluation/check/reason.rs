@@ -59,11 +59,14 @@ impl CheckReason {
     /// The reason for what is answered to a request.
     #[must_use]
     pub fn of(holding: Option<&Holding>, meter: Option<&MeterDecision>, request: UsageRequest, now: Instant) -> Self {
-        let in_force = holding.filter(|holding| !holding.in_force.is_empty());
-        match (in_force, meter) {
-            (None, _) => Self::of_phases(holding),
-            (Some(_), None) => Self::Allowed,
-            (Some(_), Some(meter)) => Self::of_meter(meter, request, now),
+        let is_in_force = holding.is_some_and(|holding| !holding.in_force.is_empty());
+        match meter {
+            None if is_in_force => Self::Allowed,
+            None => Self::of_phases(holding),
+            Some(meter) if meter.state.is_some() => Self::of_meter(meter, request, now),
+            // The objects may tell it no more.
+            Some(meter) if meter.was_suspended(now) => Self::Suspended,
+            Some(_) => Self::of_phases(holding),
         }
     }
 

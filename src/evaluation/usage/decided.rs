@@ -1,8 +1,8 @@
 //! The balance and the state of each metered definition that an organization holds.
 
-use super::{Heard, MeterFacts, present};
+use super::{Heard, MeterFacts, gave, present};
 use crate::{
-    api::{Organization, usage::OnUnknown},
+    api::{Organization, entitlement_definition::Aggregation, usage::OnUnknown},
     core::{
         amount::Amount,
         calendar::{Bound, Instant, Nominal, add, parse_instant},
@@ -18,7 +18,11 @@ use crate::{
             state::UsageState,
         },
     },
-    evaluation::{Snapshot, holding::Holding, memo::EntryUsage},
+    evaluation::{
+        Snapshot,
+        holding::{Holding, Member},
+        memo::EntryUsage,
+    },
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -27,6 +31,33 @@ pub type Meters = BTreeMap<Arc<str>, Arc<MeterDecision>>;
 
 /// What is known of the use of metered definitions, by their names.
 pub type KnownMeters = BTreeMap<Arc<str>, Arc<MeterFacts>>;
+
+/// Of which moment something is asked, and when. Of one that is over, what is remembered counts, and only where nothing is do the
+/// present objects.
+#[derive(Clone, Copy, Debug)]
+pub struct AskedMoment {
+    /// The moment that is asked for.
+    pub at: Instant,
+    /// The present one.
+    pub now: Instant,
+}
+
+impl AskedMoment {
+    /// What is asked of this very moment.
+    #[must_use]
+    pub fn present(now: Instant) -> Self {
+        Self { at: now, now }
+    }
+
+    /// When it is looked at what there is: what will be held is not remembered yet.
+    fn looked(self) -> Instant {
+        self.at.max(self.now)
+    }
+
+    fn is_over(self) -> bool {
+        self.at < self.now
+    }
+}
 
 /// How the use of one definition stands.
 #[derive(Clone, Debug)]
@@ -45,10 +76,15 @@ pub struct MeterDecision {
     pub balance: Option<Balance>,
     /// The state; none where nothing is in force.
     pub state: Option<UsageState>,
+    /// How much was held at a moment that is over, none of it where it was not in force; absent of the present one, which the objects
+    /// tell.
+    pub held_then: Option<Amount>,
     /// What was said of it last, where nothing has been heard since the operator's start.
     pub last_said: Option<SaidMeter>,
     /// Nothing has been heard for longer than the definition lets count.
     pub is_stale: bool,
+    /// Whoever was asked for it did not answer.
+    pub is_silent: bool,
     /// The next moment at which any of it changes by time alone.
     pub next: Option<Instant>,
 }
@@ -75,14 +111,14 @@ impl SaidMeter {
 impl MeterDecision {
     /// Decides all metered definitions of a snapshot, by what is known of them.
     #[must_use]
-    pub fn all(snapshot: &Snapshot, known: &KnownMeters, holdings: &[Arc<Holding>], now: Instant) -> Meters {
+    pub fn all(snapshot: &Snapshot, known: &KnownMeters, holdings: &[Arc<Holding>], asked: AskedMoment) -> Meters {
         let metered = holdings.iter().filter_map(|holding| {
             let rules = holding.definition()?.usage.as_ref()?;
             let facts = known.get(&holding.name);
             let is_silent = facts.is_some_and(|facts| matches!(facts.heard, Some(Heard::NotSince(_))));
             let organization = snapshot.organization.as_deref().filter(|_| is_silent);
-            let said = SaidMeter::of(organization, &holding.name, now);
-            Some((Arc::clone(&holding.name), Arc::new(Self::of(holding, rules, facts, said, now)?)))
+            let said = SaidMeter::of(organization, &holding.name, asked.at);
+            Some((Arc::clone(&holding.name), Arc::new(Self::of(holding, rules, facts, said, asked)?)))
         });
         metered.collect()
     }
@@ -92,26 +128,40 @@ impl MeterDecision {
         rules: &Arc<UsageRules>,
         facts: Option<&Arc<MeterFacts>>,
         last_said: Option<SaidMeter>,
-        now: Instant,
+        asked: AskedMoment,
     ) -> Option<Self> {
         let nothing = Memory::default();
         let known = facts.map_or(&nothing, |facts| &facts.memory);
-        let present = present(holding, holding.definition()?, rules, known, now);
+        let heard = facts.and_then(|facts| facts.heard);
+        let (at, looked) = (asked.at, asked.looked());
+        let definition = holding.definition()?;
+        let present = present(holding, definition, rules, known, looked);
         let mut decision = Self {
             rules: Arc::clone(rules),
             facts: None,
-            caps: holding.channel_caps(now),
+            caps: BTreeMap::new(),
+            held_then: None,
             last_said,
-            is_stale: is_stale(rules, facts.and_then(|facts| facts.heard), now),
+            is_stale: is_stale(rules, heard, asked.now),
+            is_silent: matches!(heard, Some(Heard::Until(_))),
             balance: None,
             state: None,
             next: None,
-            entitled: EntitledTime::of(known, &present, now),
-            memory: known.after(rules, &present, now),
+            entitled: EntitledTime::of(known, &present, looked),
+            memory: known.after_for(rules, &present, looked, at),
         };
-        let is_in_force = !holding.in_force.is_empty();
+        let was_held = |member: &Member| gave(member, definition, rules, &decision.memory, at);
+        let is_largest = definition.aggregation == Aggregation::Max;
+        // Of what was the largest, it is not remembered which grant that was.
+        decision.caps = if asked.is_over() && !is_largest {
+            holding.channel_caps_of(was_held, at)
+        } else {
+            holding.channel_caps(at)
+        };
+        let is_in_force = if asked.is_over() { decision.entitled.has(at) } else { !holding.in_force.is_empty() };
         decision.state = is_in_force.then_some(UsageState::Unknown);
-        decision.recount(facts.cloned(), now);
+        decision.held_then = asked.is_over().then(|| decision.held_at(at));
+        decision.recount(facts.cloned(), at);
         Some(decision)
     }
 
@@ -121,6 +171,17 @@ impl MeterDecision {
         self.balance = self.meter(now).as_ref().and_then(Balance::of);
         self.state = self.state.map(|_| self.state_now(now));
         self.next = self.next_change(now);
+    }
+
+    fn held_at(&self, at: Instant) -> Amount {
+        let amounts = self.memory.held.iter().filter_map(|part| part.amount(at));
+        amounts.fold(Amount::ZERO, |one, other| one.together(other, Aggregation::Sum))
+    }
+
+    /// Whether something was suspended at a moment, as far as is remembered.
+    #[must_use]
+    pub fn was_suspended(&self, at: Instant) -> bool {
+        self.memory.held.iter().any(|part| part.span(at).is_some_and(|span| span.amount.is_none()))
     }
 
     /// What its balance is reckoned from; none where nothing is known.
@@ -170,10 +231,11 @@ impl MeterDecision {
         !is_known && self.rules.on_unknown == OnUnknown::Deny
     }
 
-    /// Whether what is told of it is not of now: nothing has been heard for long, or nothing but what was said last is known.
+    /// Whether what is told of it is not of now: nothing has been heard for long, or is heard now, or nothing but what was said last is
+    /// known.
     #[must_use]
     pub fn is_of_before(&self) -> bool {
-        self.is_stale || (self.balance.is_none() && self.last_said.is_some())
+        self.is_stale || self.is_silent || (self.balance.is_none() && self.last_said.is_some())
     }
 
     /// What the summary tells of it.
@@ -222,7 +284,7 @@ fn is_stale(rules: &UsageRules, heard: Option<Heard>, now: Instant) -> bool {
 
 /// From when on what was heard no longer counts as known.
 fn stale_from(rules: &UsageRules, heard: Heard) -> Option<Instant> {
-    let (Heard::At(at) | Heard::NotSince(at)) = heard else { return None };
+    let (Heard::At(at) | Heard::Until(at) | Heard::NotSince(at)) = heard else { return None };
     match add(Nominal::of_instant(at, crate::core::calendar::Tz::UTC), rules.stale_after, 1).instant() {
         Bound::At(from) => Some(from),
         Bound::Never => None,

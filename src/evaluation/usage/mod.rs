@@ -11,9 +11,9 @@ mod decided;
 mod entitled;
 mod parts;
 
-pub use decided::{KnownMeters, MeterDecision, Meters, SaidMeter};
+pub use decided::{AskedMoment, KnownMeters, MeterDecision, Meters, SaidMeter};
 pub use entitled::{entitled_otherwise, entitled_time};
-pub use parts::present;
+pub use parts::{gave, present};
 
 use crate::core::{
     calendar::Instant,
@@ -45,8 +45,10 @@ impl MeterFacts {
 pub enum Heard {
     /// It is known whenever it is asked for, as of manifests.
     Always,
-    /// Last at that moment.
+    /// Last at that moment, as far as is known.
     At(Instant),
+    /// Last at that moment; it has been asked since, and has not answered.
+    Until(Instant),
     /// Not since that moment, from which on it was asked for: what was said last counts.
     NotSince(Instant),
 }

@@ -14,7 +14,7 @@ use crate::{
         subscription::PartOrigin,
         usage::{
             memory::{Memory, PresentParts},
-            part::{HeldPart, HeldSpan, largest},
+            part::{HeldPart, HeldSpan, largest, together},
             rules::UsageRules,
         },
     },
@@ -43,10 +43,6 @@ pub fn present(
     let mut parts: BTreeMap<String, Gathered> = BTreeMap::new();
     for member in &holding.members {
         for (name, spans) in gives(member, definition, rules, noticed) {
-            let name = match (definition.aggregation, member.grant.id.source.kind) {
-                (Aggregation::Sum, _) | (_, SourceKind::Override) => name,
-                (Aggregation::Max, _) => LARGEST.to_owned(),
-            };
             let part = parts.entry(name).or_default();
             part.priority = part.priority.max(Some(member.grant.priority));
             part.spans.extend(spans);
@@ -54,6 +50,13 @@ pub fn present(
     }
     let parts = parts.into_iter().filter_map(|(name, part)| part.held(name)).collect();
     PresentParts { parts, first: first(holding, now) }
+}
+
+/// Whether anything that a grant gives was held at a moment, as far as is remembered.
+#[must_use]
+pub fn gave(member: &Member, definition: &Definition, rules: &UsageRules, memory: &Memory, at: Instant) -> bool {
+    let was_held = |name: &str| memory.held.iter().any(|part| *part.name == *name && part.amount(at).is_some());
+    gives(member, definition, rules, None).iter().any(|(name, _)| was_held(name))
 }
 
 /// Since when what says nothing of it counts; none where nothing is remembered.
@@ -95,6 +98,23 @@ impl Gathered {
 
 /// The parts that a grant gives, by name.
 fn gives(
+    member: &Member,
+    definition: &Definition,
+    rules: &UsageRules,
+    noticed: Option<Instant>,
+) -> Vec<(String, Vec<HeldSpan>)> {
+    let each = gives_each(member, definition, rules, noticed);
+    match (definition.aggregation, member.grant.id.source.kind) {
+        (Aggregation::Sum, _) | (_, SourceKind::Override) => each,
+        // What a subscription gives is one grant, however many parts it has.
+        (Aggregation::Max, _) => {
+            let spans: Vec<HeldSpan> = each.into_iter().flat_map(|(_, spans)| spans).collect();
+            vec![(LARGEST.to_owned(), together(&spans))]
+        }
+    }
+}
+
+fn gives_each(
     member: &Member,
     definition: &Definition,
     rules: &UsageRules,

@@ -20,7 +20,7 @@ use crate::{
         Snapshot,
         check::{AnswerParts, CheckAnswer, CheckQuestion, CheckReason, CheckVerdict},
         decision::{Decision, decide_metered},
-        usage::{Heard, MeterDecision, MeterFacts},
+        usage::{AskedMoment, Heard, MeterDecision, MeterFacts},
     },
 };
 use chrono::SubsecRound as _;
@@ -136,7 +136,8 @@ impl<'a> UseJudge<'a> {
     fn decide(&mut self, facts: &Arc<MeterFacts>, question: &UseQuestion) -> Decision {
         let known = self.decided.take().filter(|known| known.is_of(self.snapshot, facts, question));
         let Some(KeptDecision { mut decision, by, .. }) = known else {
-            return decide_metered(self.snapshot, question.entitlement, Arc::clone(facts), question.now);
+            let present = AskedMoment::present(question.now);
+            return decide_metered(self.snapshot, question.entitlement, Arc::clone(facts), present);
         };
         if decision.at == question.now && Weak::as_ptr(&by) == Arc::as_ptr(facts) {
             return knowing(decision, question.entitlement, facts);
@@ -205,12 +206,16 @@ fn judge(judge: &mut UseJudge, facts: &Arc<MeterFacts>, question: &UseQuestion) 
         judge.keep(released(decided, question.entitlement), facts);
         let snapshot = judge.snapshot;
         let basis = ask.basis.as_ref().map_or_else(|| Arc::clone(facts), |taken| without(facts, taken));
-        let over = |facts: Arc<MeterFacts>| over(&decide_metered(snapshot, question.entitlement, facts, asked_at));
+        let decide = |facts| {
+            let asked = AskedMoment { at: asked_at, now: question.now };
+            decide_metered(snapshot, question.entitlement, facts, asked)
+        };
+        let over = |facts: Arc<MeterFacts>| over(&decide(facts));
         if ask.is_moved_less {
             let (before, after) = (over(Arc::clone(facts)), over(with(&basis, &wanted.register)));
             ask.is_less = before.zip(after).is_some_and(|(before, after)| after <= before);
         }
-        decide_metered(snapshot, question.entitlement, basis, asked_at)
+        decide(basis)
     };
     let said = said(&decision, question.entitlement, &ask, is_unentitled);
     let verdict = wanted.verdict.unwrap_or_else(|| {

@@ -10,21 +10,34 @@ use crate::{
     },
     evaluation::usage::MeterDecision,
 };
-use chrono::TimeDelta;
+use chrono::{SubsecRound as _, TimeDelta};
 
 /// As at which moment a use of `at` is asked for, by a meter as it is decided `now`.
 pub(super) fn asked_at(meter: &MeterDecision, at: Instant, now: Instant) -> Instant {
     if meter.rules.mode == UsageMode::Held {
         return now;
     }
+    // What is held is noted within this second, too.
+    if at == now.trunc_subsecs(0) {
+        return now;
+    }
     // Of a moment at which nothing was held, that moment itself tells why.
-    let Some(until) = meter.entitled.until(at) else { return at };
+    let Some(run) = meter.entitled.until(at) else { return at };
     let asked = match period(meter, at) {
         Some(period) if period.from > now => at,
         Some(period) => before(period.until, now),
         None => before(blocks_end(meter, at), now),
     };
+    let until = run.max(parts_end(meter, at, asked).unwrap_or(run));
     asked.min(before(until, asked)).max(at.min(now))
+}
+
+/// Until when anything is in force that was at one moment, as of a later one: what was suspended in between, and goes on since, is
+/// still the same, and so is what was used of it.
+fn parts_end(meter: &MeterDecision, at: Instant, asked: Instant) -> Option<Bound> {
+    let parts = meter.memory.held.iter().filter(|part| part.amount(at).is_some());
+    let spans = parts.flat_map(|part| &part.spans).filter(|span| span.amount.is_some() && span.from <= asked);
+    spans.map(|span| span.until).max()
 }
 
 /// Until when anything is in force that a use of that moment is taken of, where there are no periods: what has come into force since

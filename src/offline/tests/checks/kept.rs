@@ -11,7 +11,7 @@ use crate::{
         catalogue::CompiledDefinition,
         check::CheckAnswer,
         decision::decide_metered,
-        usage::{Heard, MeterFacts},
+        usage::{AskedMoment, Heard, MeterFacts},
         uses::{KeptDecision, UseChange, UseJudge, UsePut, UseQuestion, UseRefusal, UseVerdict},
     },
 };
@@ -59,7 +59,7 @@ impl UseHistory {
         self.now += TimeDelta::milliseconds(step.milliseconds);
         let (units, snapshot) = (Arc::from("units"), Arc::new(held[step.held].clone()));
         let noted = || {
-            let decided = decide_metered(&snapshot, &units, Arc::clone(&self.facts), self.now);
+            let decided = decide_metered(&snapshot, &units, Arc::clone(&self.facts), AskedMoment::present(self.now));
             decided.meters.get(&units).map(|meter| meter.memory.clone()).unwrap_or_default()
         };
         let memory = match step.memory {

@@ -28,9 +28,15 @@ impl EntitledTime {
     /// Until when something was in force from a moment on; none where nothing was at that moment.
     #[must_use]
     pub fn until(&self, at: Instant) -> Option<Bound> {
+        self.run(at).map(|(_, until)| until)
+    }
+
+    /// From when to when something was in force without a break around a moment; none where nothing was at that moment.
+    #[must_use]
+    pub fn run(&self, at: Instant) -> Option<(Instant, Bound)> {
         let after = self.0.partition_point(|(from, _)| *from <= at);
         let last = after.checked_sub(1).and_then(|index| self.0.get(index));
-        last.map(|(_, until)| *until).filter(|until| !until.has_come(at))
+        last.copied().filter(|(_, until)| !until.has_come(at))
     }
 }
 

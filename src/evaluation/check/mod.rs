@@ -29,6 +29,7 @@ use super::{
     decision::Decision,
     holding::Holding,
     present::{MergedMembers, PresentRight},
+    usage::HeldThen,
 };
 use crate::core::{
     amount::Amount,
@@ -87,8 +88,8 @@ pub struct AnswerParts {
     organization: Arc<str>,
     holding: Option<Arc<Holding>>,
     meter: Option<MeterStanding>,
-    /// How much was held at a moment that is over, as far as is remembered.
-    held_then: Option<Amount>,
+    /// What was held at a moment that is over, as far as is remembered.
+    held_then: Option<HeldThen>,
     at: Instant,
 }
 
@@ -114,9 +115,7 @@ impl AnswerParts {
         let merged = holding.and_then(Holding::merged);
         let mut right = right(holding, merged.as_ref(), question.definition, reason, self.at);
         if let Some(held) = self.held_then {
-            right.entitled = self.meter.is_some();
-            right.facets.retain(|_, _| right.entitled);
-            right.amount = Some(held.to_string());
+            held_as_remembered(&mut right, held);
         }
         CheckAnswer {
             organization: self.organization.to_string(),
@@ -134,6 +133,19 @@ impl AnswerParts {
             options: None,
             at: format_instant(self.at),
         }
+    }
+}
+
+/// What the objects say of a moment that is over, put right by what is remembered of it.
+fn held_as_remembered(right: &mut PresentRight, held: HeldThen) {
+    right.entitled = held.run.is_some();
+    right.amount = Some(held.amount.to_string());
+    match held.run {
+        Some((from, until)) => {
+            right.valid_from = Some(from).filter(|from| *from != Instant::MIN_UTC).map(format_instant);
+            right.valid_until = until.at().map(format_instant);
+        }
+        None => right.facets = <_>::default(),
     }
 }
 

@@ -59,6 +59,15 @@ impl AskedMoment {
     }
 }
 
+/// What was held at a moment that is over, as far as is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldThen {
+    /// How much.
+    pub amount: Amount,
+    /// From when to when it was in force without a break; none where it was not.
+    pub run: Option<(Instant, Bound)>,
+}
+
 /// How the use of one definition stands.
 #[derive(Clone, Debug)]
 pub struct MeterDecision {
@@ -76,9 +85,8 @@ pub struct MeterDecision {
     pub balance: Option<Balance>,
     /// The state; none where nothing is in force.
     pub state: Option<UsageState>,
-    /// How much was held at a moment that is over, none of it where it was not in force; absent of the present one, which the objects
-    /// tell.
-    pub held_then: Option<Amount>,
+    /// What was held at a moment that is over; absent of the present one, which the objects tell.
+    pub held_then: Option<HeldThen>,
     /// What was said of it last, where nothing has been heard since the operator's start.
     pub last_said: Option<SaidMeter>,
     /// Nothing has been heard for longer than the definition lets count.
@@ -173,9 +181,12 @@ impl MeterDecision {
         self.next = self.next_change(now);
     }
 
-    fn held_at(&self, at: Instant) -> Amount {
+    fn held_at(&self, at: Instant) -> HeldThen {
         let amounts = self.memory.held.iter().filter_map(|part| part.amount(at));
-        amounts.fold(Amount::ZERO, |one, other| one.together(other, Aggregation::Sum))
+        HeldThen {
+            amount: amounts.fold(Amount::ZERO, |one, other| one.together(other, Aggregation::Sum)),
+            run: self.entitled.run(at),
+        }
     }
 
     /// Whether something was suspended at a moment, as far as is remembered.

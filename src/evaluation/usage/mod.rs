@@ -11,7 +11,7 @@ mod decided;
 mod entitled;
 mod parts;
 
-pub use decided::{AskedMoment, KnownMeters, MeterDecision, Meters, SaidMeter};
+pub use decided::{AskedMoment, HeldThen, KnownMeters, MeterDecision, Meters, SaidMeter};
 pub use entitled::{entitled_otherwise, entitled_time};
 pub use parts::{gave, present};
 

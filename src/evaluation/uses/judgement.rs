@@ -220,7 +220,7 @@ fn judge(judge: &mut UseJudge, facts: &Arc<MeterFacts>, question: &UseQuestion) 
     let said = said(&decision, question.entitlement, &ask, is_unentitled);
     let verdict = wanted.verdict.unwrap_or_else(|| {
         // Uses by a channel that is not covered never count, so none is told that it does.
-        let is_counted = said.allowed || (wanted.always && said.reason != CheckReason::ChannelNotCovered);
+        let is_counted = said.allowed || (wanted.always && rules.covers(wanted.register.channel.as_deref()));
         if is_counted { UseVerdict::Count(wanted.register) } else { UseVerdict::Denied }
     });
     let channel = ask.channel;

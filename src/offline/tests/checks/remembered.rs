@@ -247,15 +247,18 @@ fn a_moment_that_is_over_is_answered_by_what_is_remembered() {
         let answer = operator.asked_of(&resumed, "01-25", at);
         let left = answer.usage.as_ref().and_then(|usage| usage.remaining.clone());
         let entitled = if answer.entitled { "entitled" } else { "not entitled" };
-        format!("{entitled}, {}, {}, {} left", answer.reason, answer.amount.unwrap(), left.unwrap_or_default())
+        let days = [answer.valid_from, answer.valid_until].map(|day| day.map(|day| day[5..10].to_owned()));
+        let [from, until] = days.map(Option::unwrap_or_default);
+        let amount = answer.amount.unwrap();
+        format!("{entitled} {from}..{until}, {}, {amount}, {} left", answer.reason, left.unwrap_or_default())
     };
     // What the objects said at the first look counts for all that was before.
-    assert_eq!(told("01-02"), "entitled, Allowed, 10, 10 left");
-    assert_eq!(told("01-06"), "entitled, Allowed, 10, 7 left");
-    assert_eq!(told("01-15"), "not entitled, Suspended, 0,  left");
-    assert_eq!(told("01-21"), "entitled, Allowed, 50, 47 left");
-    assert_eq!(told("01-25"), "entitled, Allowed, 50, 47 left");
-    assert_eq!(told("02-02"), "entitled, Allowed, 50, 50 left");
+    assert_eq!(told("01-02"), "entitled 01-01..01-10, Allowed, 10, 10 left");
+    assert_eq!(told("01-06"), "entitled 01-01..01-10, Allowed, 10, 7 left");
+    assert_eq!(told("01-15"), "not entitled 01-01.., Suspended, 0,  left");
+    assert_eq!(told("01-21"), "entitled 01-20.., Allowed, 50, 47 left");
+    assert_eq!(told("01-25"), "entitled 01-01.., Allowed, 50, 47 left");
+    assert_eq!(told("02-02"), "entitled 01-01.., Allowed, 50, 50 left");
 }
 
 /// It was suspended in between, and all that it gives was used since.

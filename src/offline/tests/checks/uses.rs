@@ -271,6 +271,11 @@ type Said<'a> = (&'a str, &'a str, &'a str, &'a str);
     ("2027-01-09", "a", "5", "yes: Allowed, 5 left"),
     ("2027-01-08", "a", "6", "yes: Allowed, 4 left"),
 ])]
+#[case::a_channel_that_is_not_covered_never_counts(by_channels("Refuse"), &[
+    ("2027-01-10", "a", "1 by fax always", "no: ChannelNotCovered, 10 left, denied"),
+    ("2027-01-10", "a", "1 by fax at 2026-12-31 always", "no: Waiting, denied"),
+    ("2027-01-10", "a", "1 by phone at 2026-12-31 always", "no: Waiting, kept"),
+])]
 #[case::nobody_has_that_key(monthly(10), &[
     ("2027-01-10", "a", "back", "there is no such use of yours: each caller has keys of its own"),
 ])]

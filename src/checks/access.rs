@@ -95,15 +95,14 @@ impl AccessReviews {
             }
             Ok(is_allowed)
         };
-        match self.known.try_get_with_by_ref(&question, asked).await {
-            Ok(is_allowed) => Ok(is_allowed),
-            Err::<_, Arc<NotReviewed>>(_) => {
-                let reviewed = self.allowed.get(&question).await.ok_or(AccessUnanswered)?;
-                // Whoever was allowed to read stays so; who may no more report could use up what a client has.
-                let counts = verb == CheckVerb::Check || reviewed.elapsed() < COUNTED;
-                counts.then_some(true).ok_or(AccessUnanswered)
-            }
+        let answered: Result<bool, Arc<NotReviewed>> = self.known.try_get_with_by_ref(&question, asked).await;
+        if let Ok(is_allowed) = answered {
+            return Ok(is_allowed);
         }
+        let reviewed = self.allowed.get(&question).await.ok_or(AccessUnanswered)?;
+        // Whoever was allowed to read stays so; who may no more report could use up what a client has.
+        let counts = verb == CheckVerb::Check || reviewed.elapsed() < COUNTED;
+        counts.then_some(true).ok_or(AccessUnanswered)
     }
 
     async fn ask(&self, caller: &ApiCaller, organization: &str, verb: CheckVerb) -> Result<bool, NotReviewed> {

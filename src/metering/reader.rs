@@ -150,7 +150,7 @@ impl MeterReader {
         };
         if let Err(error) = renewed {
             tracing::debug!(%error, "a meter could not be read");
-            return self.last_known(place.held.as_ref(), elsewhere());
+            return self.last_known(place.held.as_ref(), elsewhere().as_ref());
         }
         *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         place.held.as_ref().map_or_else(|| self.last_known(None, None), |held| Arc::clone(held.facts()))
@@ -260,11 +260,11 @@ impl MeterReader {
     }
 
     /// While the store does not answer, what it said last counts, if it said anything.
-    fn last_known(&self, held: Option<&HeldMeter>, elsewhere: Option<ReadElsewhere>) -> Arc<MeterFacts> {
+    fn last_known(&self, held: Option<&HeldMeter>, elsewhere: Option<&ReadElsewhere>) -> Arc<MeterFacts> {
         let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        let answered = answered.max(elsewhere.as_ref().map(|read| read.answered));
+        let answered = answered.max(elsewhere.map(|read| read.answered));
         let own = held.map(|held| (held.version(), held.facts()));
-        let theirs = elsewhere.as_ref().map(|read| (read.version, &read.facts));
+        let theirs = elsewhere.map(|read| (read.version, &read.facts));
         let newest = own.into_iter().chain(theirs).max_by_key(|(version, _)| *version);
         match (newest, answered) {
             (Some((_, facts)), Some(at)) => facts.heard_as(Some(Heard::Until(at))),

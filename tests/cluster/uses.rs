@@ -305,7 +305,7 @@ async fn while_the_store_is_away_what_was_read_last_is_answered() {
         assert_eq!((status, said), (200, expected), "{answer}");
         assert_eq!(answer["usage"]["stale"], true, "{answer}");
     }
-    gone.is_back();
+    gone.put_back();
     counting.until_it_counts("b", "2", "200 Allowed 0");
     assert_eq!(counting.service.gets(&counting.one).1["usage"]["stale"], Value::Null);
 }
@@ -325,7 +325,7 @@ impl GoneStore {
         gone
     }
 
-    fn is_back(self) {
+    fn put_back(self) {
         fs::remove_dir(&self.store).unwrap();
         fs::rename(&self.away, &self.store).unwrap();
     }

@@ -79,7 +79,7 @@ pub fn joined(spans: impl IntoIterator<Item = HeldSpan>) -> Vec<HeldSpan> {
 /// At each moment the largest amount of the spans that cover it, which stand in no order and may overlap.
 #[must_use]
 pub fn largest(spans: &[HeldSpan]) -> Vec<HeldSpan> {
-    at_each_moment(spans, |one, other| one.max(other))
+    at_each_moment(spans, Ord::max)
 }
 
 /// At each moment all amounts together of the spans that cover it, which stand in no order and may overlap.

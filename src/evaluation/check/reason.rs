@@ -62,11 +62,10 @@ impl CheckReason {
         let is_in_force = holding.is_some_and(|holding| !holding.in_force.is_empty());
         match meter {
             None if is_in_force => Self::Allowed,
-            None => Self::of_phases(holding),
             Some(meter) if meter.state.is_some() => Self::of_meter(meter, request, now),
             // The objects may tell it no more.
             Some(meter) if meter.was_suspended(now) => Self::Suspended,
-            Some(_) => Self::of_phases(holding),
+            None | Some(_) => Self::of_phases(holding),
         }
     }
 
